@@ -1,0 +1,149 @@
+"""The variational autoencoder (VAE) of the exercise, and its loss.
+
+    image x --encoder--> mu, log_var --reparameterize--> z --decoder--> recon_x
+     (256)    (128, 128)     (8)                        (8)  (128, 128)  (256)
+
+The encoder does not answer with one point of the latent space but with a small
+cloud, N(mu, exp(log_var)); the decoder has to recognise the image from any
+point of that cloud. This is what makes neighbouring points mean similar images.
+
+Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from patterns import IMAGE_SIZE
+
+# --- sizes (change them here; everything else follows) ------------------------
+HIDDEN_DIM = 128   # neurons in each hidden layer
+LATENT_DIM = 8     # numbers that describe one image     (try: 2, 32, 64)
+
+
+class VAE(nn.Module):
+    """Encoder, reparameterization and decoder, all of them small MLPs.
+
+    Parameters
+    ----------
+    input_dim : int, pixels per image
+    hidden_dim : int, neurons in each hidden layer
+    latent_dim : int, dimensions of the latent space
+    """
+
+    def __init__(self, input_dim=IMAGE_SIZE**2, hidden_dim=HIDDEN_DIM, latent_dim=LATENT_DIM):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(input_dim, hidden_dim), nn.ReLU(),
+            nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
+        )
+        self.fc_mu = nn.Linear(hidden_dim, latent_dim)
+        # Despite its name this layer gives the *logarithm* of the variance: any
+        # number is a valid logarithm, while a variance must not be negative.
+        self.fc_var = nn.Linear(hidden_dim, latent_dim)
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, hidden_dim), nn.ReLU(),
+            nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
+            nn.Linear(hidden_dim, input_dim), nn.Sigmoid(),
+        )
+
+    def encode(self, x):
+        """Map images (N, input_dim) to ``mu`` and ``log_var``, both (N, latent_dim)."""
+        hidden = self.encoder(x)                             # (N, hidden_dim)
+        return self.fc_mu(hidden), self.fc_var(hidden)
+
+    def reparameterize(self, mu, log_var, generator=None):
+        """Draw z = mu + sigma * epsilon with epsilon from N(0, 1).
+
+        The randomness sits in epsilon alone, so gradients flow through mu and
+        log_var (Kingma & Welling 2014, section 2.4).
+
+        Parameters
+        ----------
+        mu, log_var : tensors (N, latent_dim)
+        generator : torch.Generator or None
+            Where epsilon comes from; None takes torch's global one.
+
+        Returns
+        -------
+        tensor (N, latent_dim)
+        """
+        epsilon = torch.empty_like(mu).normal_(generator=generator)
+        return mu + torch.exp(0.5 * log_var) * epsilon       # sigma = sqrt(exp(log_var))
+
+    def forward(self, x, generator=None):
+        """Encode, sample and decode: returns ``recon_x`` (in [0, 1]), ``mu``, ``log_var``."""
+        mu, log_var = self.encode(x)
+        z = self.reparameterize(mu, log_var, generator)
+        return self.decoder(z), mu, log_var
+
+
+def vae_loss(recon_x, x, mu, log_var, beta=1.0):
+    """Negative ELBO in nats: reconstruction + beta * KL, summed over the batch.
+
+    Divide by the number of images for nats per image. ``beta`` other than 1
+    makes it the loss of a beta-VAE (Higgins et al. 2017).
+
+    Parameters
+    ----------
+    recon_x, x : tensors (N, input_dim), decoded images and targets in [0, 1]
+    mu, log_var : tensors (N, latent_dim)
+    beta : float, weight of the KL term
+
+    Returns
+    -------
+    scalar tensor
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or if a value of ``recon_x`` or ``x`` lies
+        outside [0, 1].
+    FloatingPointError
+        If ``recon_x`` holds NaN, the mark of a training that diverged.
+    """
+    kl = kl_per_dimension(mu, log_var).sum()
+    return reconstruction_loss(recon_x, x) + beta * kl
+
+
+def reconstruction_loss(recon_x, x):
+    """Binary cross-entropy of images (N, input_dim) in [0, 1], summed, in nats.
+
+    sum of -x log(recon_x) - (1 - x) log(1 - recon_x). Decoded values are kept
+    1e-7 away from 0 and 1, where the logarithm would be infinite. Raises what
+    ``vae_loss`` raises.
+    """
+    _require_same_shape("recon_x", recon_x, "x", x)
+    _require_unit_interval("x", x)
+    if recon_x.isnan().any():
+        raise FloatingPointError("recon_x holds NaN: the training has diverged")
+    _require_unit_interval("recon_x", recon_x)
+    # The same value as F.binary_cross_entropy(recon_x, x), which alone would
+    # take almost half of the training time.
+    logits = torch.logit(recon_x, eps=1e-7)
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+
+
+def kl_per_dimension(mu, log_var):
+    """KL divergence from N(mu, exp(log_var)) to N(0, 1) in nats, elementwise.
+
+    (mu**2 + exp(log_var) - 1 - log_var) / 2, from Kingma & Welling (2014),
+    appendix B. Takes and returns tensors (N, latent_dim); raises ``ValueError``
+    if the two shapes differ.
+    """
+    _require_same_shape("mu", mu, "log_var", log_var)
+    return 0.5 * (mu.square() + log_var.exp() - 1 - log_var)
+
+
+def _require_same_shape(name_a, a, name_b, b):
+    if a.shape != b.shape:
+        raise ValueError(
+            f"{name_a} and {name_b} must have the same shape, "
+            f"not {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+
+
+def _require_unit_interval(name, values):
+    low, high = (bound.item() for bound in values.aminmax())
+    if not (low >= 0 and high <= 1):                         # true for NaN as well
+        raise ValueError(f"{name} must lie in [0, 1], but its values span {low:g} to {high:g}")

@@ -14,6 +14,7 @@ import contextlib
 import functools
 import math
 import os
+import pickle
 import signal
 import sys
 import tempfile
@@ -44,6 +45,7 @@ BATCH_SIZE = 256        # patterns per training step
 NUM_TRAIN = 2048        # patterns to learn from
 NUM_HELD_OUT = 400      # patterns never trained on: everything is judged on these
 OUTPUT_DIR = Path(__file__).resolve().parent / "outputs"
+WEIGHTS = "vae_weights.pth"
 
 ALIVE_KL = 0.1          # nats; a latent dimension below this carries next to nothing
 NEAR_RMSE = 0.1         # an image this close to a clean pattern counts as one of them
@@ -125,7 +127,8 @@ def train(model, data, *, epochs, beta, seed, probe=(), on_record=None):
     history = []
     for epoch in range(1, epochs + 1):
         order = torch.randperm(len(data.train), generator=generator)
-        for batch in data.train[order].split(BATCH_SIZE):
+        for chosen in order.split(BATCH_SIZE):
+            batch = data.train.index_select(0, chosen)      # rows, faster than [chosen]
             recon, mu, log_var = model(batch, generator)                      # (256, 256)
             loss = vae_loss(recon, batch, mu, log_var, beta) / len(batch)     # nats per image
             optimizer.zero_grad()
@@ -589,13 +592,13 @@ def progress_table(epochs, beta, seconds_of_silence=2.0):
 
 def print_findings(data, codes):
     """Say what the trained latent space looks like, in numbers."""
-    alive = [d for d in codes.by_kl if codes.kl[d] > ALIVE_KL]
-    say(f"\nThe reconstruction loss cannot fall below {pixel_entropy(data.held_out):.2f}, "
-        "the entropy of the pixels themselves.")
+    alive = codes.by_kl[codes.kl[codes.by_kl] > ALIVE_KL]
+    dead = codes.by_kl[len(alive):]
     say(f"Latent dimensions alive (KL above {ALIVE_KL} nats): {len(alive)} of {len(codes.kl)}")
-    for start in range(0, len(codes.kl), 8):
-        eight = codes.by_kl[start:start + 8]
-        say("  KL    " + "  ".join(f"z{d + 1} {codes.kl[d]:.2f}" for d in eight))
+    for start in range(0, len(alive), 8):
+        say("  KL    " + "  ".join(f"z{d + 1} {codes.kl[d]:.2f}" for d in alive[start:start + 8]))
+    if len(dead):
+        say(f"  dead  {len(dead)}, none with a KL above {codes.kl[dead[0]]:.3f}")
     say("Types   nearest neighbour in the drawn plane is of the same type: "
         f"{codes.purity:.1%}")
     say(f"Samples within RMSE {NEAR_RMSE} of a clean pattern: "
@@ -605,10 +608,9 @@ def print_findings(data, codes):
 say = functools.partial(print, flush=True)   # so that a pipe shows progress as it happens
 
 
-def run(settings):
-    """Train, measure, draw, and put all files into place."""
+def train_and_draw(data, settings):
+    """Train, measure, draw, and put all files into place; returns the model."""
     started = time.monotonic()
-    data = make_data(settings.seed)
     probe = data.first_of_each_type(1)
     model = make_model(settings.latent_dim, settings.seed)
     print_header(model, settings)
@@ -621,8 +623,8 @@ def run(settings):
     print_findings(data, codes)
 
     with publish_together(settings.output_dir) as scratch:
-        torch.save(model.state_dict(), scratch / "vae_weights.pth")
-        written = [("vae_weights.pth", "the trained weights, for exercise 3")]
+        torch.save(model.state_dict(), scratch / WEIGHTS)
+        written = [(WEIGHTS, "the trained weights, for exercise 3")]
         for name, shows, figure in draw_figures(model, data, history, codes, probe, settings):
             figure.savefig(scratch / name)
             written.append((name, shows))
@@ -631,6 +633,44 @@ def run(settings):
     say(f"\nFiles in {settings.output_dir}:")
     for name, shows in written:
         say(f"  {name:32s} {shows}")
+    return model
+
+
+class WeightsError(ValueError):
+    """Weights that are missing or belong to another model."""
+
+
+def load_model(file):
+    """The model of an earlier run, from its weights.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such file, or if its layers are not those of ``VAE``.
+    """
+    try:
+        weights = torch.load(file, weights_only=True)
+        model = make_model(len(weights["fc_mu.weight"]), seed=0)
+        model.load_state_dict(weights)
+    except FileNotFoundError:
+        raise WeightsError(f"there is no {file}: run once without --load") from None
+    except (RuntimeError, LookupError, TypeError, OSError, EOFError, pickle.UnpicklingError):
+        raise WeightsError(f"{file} does not hold the weights of the model in vae_model.py: "
+                           "run once without --load") from None
+    return model
+
+
+def run(settings):
+    """Train a model or load one; on request open the window to walk its latent space."""
+    data = make_data(settings.seed)
+    if settings.load:
+        model = load_model(settings.output_dir / WEIGHTS)
+    else:
+        model = train_and_draw(data, settings)
+    if settings.interactive:
+        from solutions.latent_explorer import open_explorer
+
+        open_explorer(model, data, explore(model, data), settings.output_dir, settings.seed)
 
 
 # --- the command line -------------------------------------------------------------
@@ -677,7 +717,7 @@ def writable_folder(text):
 def parse_settings(arguments=None):
     """Read the command line. Defaults are checked like input, since users edit them too."""
     parser = OneSentenceParser(
-        description="Train a VAE on 16x16 patterns and draw the figures of the exercise page.",
+        description="Train a VAE on small patterns and draw the figures of the exercise page.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument    # a default given as text goes through ``type`` as input does
@@ -691,7 +731,19 @@ def parse_settings(arguments=None):
         help="decides data, initial weights and noise")
     add("--output-dir", type=writable_folder, default=str(OUTPUT_DIR), metavar="FOLDER",
         help="where the figures and the weights go")
-    return parser.parse_args(arguments)
+    add("--interactive", action="store_true",
+        help="open a window, in the end, to walk the latent space by hand")
+    add("--load", action="store_true",
+        help="with --interactive: take the weights of the last run instead of training")
+    settings = parser.parse_args(arguments)
+    if settings.load and not settings.interactive:
+        parser.error("--load goes with --interactive, which shows a model without training again")
+    if settings.interactive:
+        from solutions.latent_explorer import missing_display
+
+        if missing := missing_display():
+            parser.error(missing)
+    return settings
 
 
 def set_up_torch():
@@ -712,6 +764,9 @@ def main(arguments=None):
         print(f"Training stopped: {error}. Try a smaller LEARNING_RATE (now {LEARNING_RATE:g}) "
               f"or beta (now {settings.beta:g}); earlier outputs are untouched.", file=sys.stderr)
         return 1
+    except WeightsError as error:
+        print(f"Could not load the weights: {error}.", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"Could not write the results: {error}.", file=sys.stderr)
         return 1

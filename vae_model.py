@@ -10,6 +10,8 @@ point of that cloud. This is what makes neighbouring points mean similar images.
 Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 """
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -115,9 +117,8 @@ def reconstruction_loss(recon_x, x):
     """
     _require_same_shape("recon_x", recon_x, "x", x)
     _require_unit_interval("x", x)
-    if recon_x.isnan().any():
-        raise FloatingPointError("recon_x holds NaN: the training has diverged")
-    _require_unit_interval("recon_x", recon_x)
+    diverged = FloatingPointError("recon_x holds NaN: the training has diverged")
+    _require_unit_interval("recon_x", recon_x, error_for_nan=diverged)
     # The same value as F.binary_cross_entropy(recon_x, x), which alone would
     # take almost half of the training time.
     logits = torch.logit(recon_x, eps=1e-7)
@@ -143,7 +144,9 @@ def _require_same_shape(name_a, a, name_b, b):
         )
 
 
-def _require_unit_interval(name, values):
-    low, high = (bound.item() for bound in values.aminmax())
-    if not (low >= 0 and high <= 1):                         # true for NaN as well
+def _require_unit_interval(name, values, error_for_nan=None):
+    low, high = (bound.item() for bound in values.aminmax())     # both NaN if any value is
+    if error_for_nan and math.isnan(low):
+        raise error_for_nan
+    if not (low >= 0 and high <= 1):
         raise ValueError(f"{name} must lie in [0, 1], but its values span {low:g} to {high:g}")

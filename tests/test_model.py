@@ -1,0 +1,191 @@
+"""The model and its loss, against torch.distributions and against arithmetic."""
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal, kl_divergence
+from torch.nn import functional as F
+
+from patterns import IMAGE_SIZE, generate_patterns
+from vae_model import (
+    HIDDEN_DIM,
+    LATENT_DIM,
+    VAE,
+    kl_per_dimension,
+    reconstruction_loss,
+    vae_loss,
+)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def batch():
+    return torch.from_numpy(generate_patterns(12, 0)[0])
+
+
+@pytest.fixture
+def some_codes():
+    """mu and log_var far from the prior, so that no term hides behind another."""
+    return 2 * torch.randn(12, 5, generator=seeded(1)), torch.randn(12, 5, generator=seeded(2))
+
+
+def test_default_sizes():
+    model = VAE()
+    x = torch.rand(3, IMAGE_SIZE**2)
+    recon, mu, log_var = model(x)
+    assert recon.shape == x.shape
+    assert mu.shape == log_var.shape == (3, LATENT_DIM)
+    assert model.encoder[0].out_features == model.encoder[2].out_features == HIDDEN_DIM
+    assert model.fc_mu.out_features == model.fc_var.out_features == LATENT_DIM
+
+
+@pytest.mark.parametrize("sizes", [(64, 32, 2), (256, 128, 64), (1024, 16, 3)])
+def test_other_sizes(sizes):
+    input_dim, hidden_dim, latent_dim = sizes
+    model = VAE(input_dim=input_dim, hidden_dim=hidden_dim, latent_dim=latent_dim)
+    recon, mu, _ = model(torch.rand(2, input_dim))
+    assert recon.shape == (2, input_dim)
+    assert mu.shape == (2, latent_dim)
+
+
+def test_reconstructions_are_probabilities(batch):
+    recon, _, _ = VAE()(100 * batch)         # extreme inputs saturate, but stay inside
+    assert recon.min() >= 0
+    assert recon.max() <= 1
+
+
+def test_encode_against_matrix_arithmetic(batch):
+    model = VAE()
+    weights = {name: value.double().numpy() for name, value in model.state_dict().items()}
+    hidden = batch.double().numpy()
+    for layer in ("encoder.0", "encoder.2"):
+        hidden = np.maximum(hidden @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"], 0)
+    for output, layer in zip(model.encode(batch), ("fc_mu", "fc_var")):
+        expected = hidden @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]
+        np.testing.assert_allclose(output.detach().numpy(), expected, atol=1e-5)
+
+
+def test_forward_decodes_the_sampled_code(batch):
+    model = VAE()
+    recon, mu, log_var = model(batch, seeded(3))
+    z = model.reparameterize(mu, log_var, seeded(3))
+    torch.testing.assert_close(recon, model.decoder(z))
+    assert not torch.equal(recon, model(batch, seeded(4))[0])    # another draw, another picture
+
+
+def test_kl_against_torch_distributions(some_codes):
+    mu, log_var = some_codes
+    expected = kl_divergence(Normal(mu, torch.exp(0.5 * log_var)), Normal(0.0, 1.0))
+    torch.testing.assert_close(kl_per_dimension(mu, log_var), expected)
+
+
+def test_kl_is_zero_at_the_prior_only():
+    zero = torch.zeros(1, 3)
+    assert kl_per_dimension(zero, zero).sum() == 0
+    assert (kl_per_dimension(zero + 0.1, zero) > 0).all()
+    assert (kl_per_dimension(zero, zero + 0.1) > 0).all()
+
+
+def test_reconstruction_against_torch_distributions(batch):
+    recon = torch.rand(batch.shape, generator=seeded(5))
+    expected = -Bernoulli(recon, validate_args=False).log_prob(batch).sum()
+    torch.testing.assert_close(reconstruction_loss(recon, batch), expected)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 4.0])
+def test_loss_is_the_sum_of_its_parts(batch, some_codes, beta):
+    mu, log_var = some_codes
+    recon = torch.rand(batch.shape, generator=seeded(6))
+    kl = kl_divergence(Normal(mu, torch.exp(0.5 * log_var)), Normal(0.0, 1.0)).sum()
+    expected = F.binary_cross_entropy(recon, batch, reduction="sum") + beta * kl
+    loss = vae_loss(recon, batch, mu, log_var, beta)
+    assert loss.shape == ()
+    torch.testing.assert_close(loss, expected)
+
+
+def test_loss_gradient_is_that_of_binary_cross_entropy(batch):
+    recon = torch.rand(batch.shape, generator=seeded(7)).clamp(0.01, 0.99)
+    gradients = []
+    for loss in (reconstruction_loss,
+                 lambda r, x: F.binary_cross_entropy(r, x, reduction="sum")):
+        leaf = recon.clone().requires_grad_()
+        loss(leaf, batch).backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-3)
+
+
+def test_saturated_pixels_cost_much_but_finitely():
+    wrong, target = torch.ones(1, 4, requires_grad=True), torch.zeros(1, 4)
+    loss = reconstruction_loss(wrong, target)
+    loss.backward()
+    assert 4 * 10 < loss.item() < 4 * 101
+    assert wrong.grad.isfinite().all()
+    assert reconstruction_loss(target, target).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_gradients_reach_every_parameter(batch):
+    torch.manual_seed(0)
+    model = VAE()
+    vae_loss(*reordered(model(batch, seeded()), batch)).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def reordered(outputs, x):
+    recon, mu, log_var = outputs
+    return recon, x, mu, log_var
+
+
+def test_reparameterized_samples_have_the_right_mean_and_spread():
+    mu = torch.tensor([[-3.0, 0.0, 5.0]]).repeat(200_000, 1)
+    log_var = torch.tensor([[-2.0, 0.0, 1.0]]).repeat(200_000, 1)
+    z = VAE(latent_dim=3).reparameterize(mu, log_var, seeded(8))
+    torch.testing.assert_close(z.mean(dim=0), mu[0], rtol=0, atol=0.015)
+    torch.testing.assert_close(z.var(dim=0), log_var[0].exp(), rtol=0.02, atol=0)
+    correlation = torch.corrcoef(z.T) - torch.eye(3)
+    assert correlation.abs().max() < 0.01               # each dimension has its own noise
+
+
+def test_gradients_flow_through_the_sampling():
+    mu = torch.zeros(4, 3, requires_grad=True)
+    log_var = torch.zeros(4, 3, requires_grad=True)
+    z = VAE(latent_dim=3).reparameterize(mu, log_var, seeded(9))
+    z.sum().backward()
+    torch.testing.assert_close(mu.grad, torch.ones(4, 3))
+    torch.testing.assert_close(log_var.grad, 0.5 * z.detach())   # dz/dlog_var = sigma eps / 2
+
+
+def test_sampling_uses_the_given_generator_alone():
+    state = torch.get_rng_state()
+    VAE.reparameterize(None, torch.zeros(2, 2), torch.zeros(2, 2), seeded())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("bad", [-0.01, 1.01, 255.0, float("nan"), float("inf")])
+def test_targets_outside_the_unit_interval_are_named(batch, some_codes, bad):
+    recon, x = batch.clone(), batch.clone()
+    x[3, 4] = bad
+    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\], but .*" + f"{bad:g}"):
+        vae_loss(recon, x, *some_codes)
+
+
+def test_reconstructions_outside_the_unit_interval_are_named(batch, some_codes):
+    with pytest.raises(ValueError, match=r"recon_x must lie in \[0, 1\], but .* 3"):
+        vae_loss(batch + 2, batch, *some_codes)
+
+
+def test_shapes_that_differ_are_named(batch, some_codes):
+    mu, log_var = some_codes
+    with pytest.raises(ValueError, match=r"recon_x and x .*\(11, 256\) and \(12, 256\)"):
+        vae_loss(batch[1:], batch, mu, log_var)
+    with pytest.raises(ValueError, match=r"mu and log_var .*\(12, 5\) and \(12, 4\)"):
+        vae_loss(batch, batch, mu, log_var[:, :4])
+
+
+def test_diverged_reconstructions_are_called_so(batch, some_codes):
+    with pytest.raises(FloatingPointError, match="diverged"):
+        vae_loss(batch * float("nan"), batch, *some_codes)

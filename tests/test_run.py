@@ -1,0 +1,382 @@
+"""The main script as its users meet it: runs, files, bad input, interruptions."""
+
+import math
+import os
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import torch
+
+import latent_space_exploration as main_script
+from patterns import IMAGE_SIZE, PATTERN_TYPES
+from vae_model import VAE
+
+ROOT = Path(main_script.__file__).parent
+FIGURES = (
+    "reconstruction_comparison.png", "latent_space_visualization.png",
+    "interpolation_sequence.png", "training_progression.png", "vae_architecture.png",
+    "generated_samples.png", "latent_traversal.png",
+)
+OUTPUTS = (*FIGURES, "vae_weights.pth")
+
+
+# Edits the copies of the files in its folder, and runs one epoch after each edit.
+EDITS = """
+import re, sys
+from pathlib import Path
+sys.path.insert(0, "")
+def edit(file, **constants):
+    text = Path(file).read_text()
+    for name, value in constants.items():
+        text, edits = re.subn(rf"^{name}( *)= \\S+", rf"{name}\\1= {value}", text, flags=re.M)
+        assert edits == 1, name
+    Path(file).write_text(text)
+edit("latent_space_exploration.py", EPOCHS=1, NUM_TRAIN=256, NUM_SAMPLES=50, DPI=40)
+for size, latent, hidden in ((8, 2, 128), (24, 32, 64), (32, 64, 128)):
+    edit("patterns.py", IMAGE_SIZE=size)
+    edit("vae_model.py", LATENT_DIM=latent, HIDDEN_DIM=hidden)
+    for name in ("patterns", "vae_model", "latent_space_exploration"):
+        sys.modules.pop(name, None)
+    import latent_space_exploration
+    assert latent_space_exploration.main([]) == 0
+assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
+"""
+
+
+def start(*command, folder):
+    """Start Python in a folder, as a user without a display would."""
+    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
+    return subprocess.Popen([sys.executable, "-B", "-W", "error", *command], cwd=folder,
+                            env=environment, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def background(tmp_path_factory):
+    """The slow runs, each a process of its own, started before the quick tests."""
+    run, edited, interrupted = (tmp_path_factory.mktemp(name) for name in ("run", "edit", "stop"))
+    for file in ("patterns.py", "vae_model.py", "latent_space_exploration.py"):
+        shutil.copy(ROOT / file, edited)
+    fill_with_earlier_outputs(interrupted)
+    script = str(ROOT / "latent_space_exploration.py")
+    processes = {
+        run: start(script, "--epochs", "12", "--output-dir", "results", folder=run),
+        edited: start("-c", EDITS, folder=edited),
+        interrupted: start(script, "--epochs", "100000", "--output-dir", ".", folder=interrupted),
+    }
+    yield processes
+    for process in processes.values():
+        process.kill()
+
+
+@pytest.fixture
+def torch_settings():
+    """Put back what ``main`` sets for its own process."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module")
+def finished_run(background):
+    """A run with a few epochs in another folder: its outputs, and what it said."""
+    folder, process = next(iter(background.items()))
+    output, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    return folder / "results", output
+
+
+@pytest.fixture(scope="module")
+def repeated_run(tmp_path_factory):
+    """The same run once more, in this process."""
+    folder = tmp_path_factory.mktemp("again")
+    threads = torch.get_num_threads()
+    assert main_script.main(["--epochs", "12", "--output-dir", str(folder)]) == 0
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+    return folder
+
+
+# --- interruption: first, since this one trains on until it is interrupted ----------
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal as a terminal does")
+def test_ctrl_c_ends_quietly(background):
+    folder, process = list(background.items())[2]
+    while process.stdout.readline().split()[:1] != ["1"]:      # the row of the first epoch
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "")
+    assert_earlier_outputs_are_whole(folder)
+
+
+# --- importing and asking for help ------------------------------------------------
+def test_the_help_shows_the_defaults(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main_script.main(["--help"])
+    assert stop.value.code == 0
+    output = " ".join(capsys.readouterr().out.split())
+    for default in (main_script.EPOCHS, main_script.LATENT_DIM, main_script.BETA, main_script.SEED):
+        assert f"(default: {default})" in output
+
+
+@pytest.mark.parametrize("name", ["patterns", "vae_model", "latent_space_exploration"])
+def test_importing_a_module_does_nothing(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+    runpy.run_path(str(ROOT / f"{name}.py"), run_name=name)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (torch.get_num_threads(), signal.getsignal(signal.SIGINT)) == before[1:]
+    assert capsys.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- bad input ------------------------------------------------------------------
+@pytest.mark.parametrize(("option", "values", "allowed"), [
+    ("--epochs", ("0", "-5", "2.5", "many", "nan", "inf", "100001"), "from 1 to 100000"),
+    ("--latent-dim", ("1", "0", "513", "8.0", ""), "from 2 to 512"),
+    ("--seed", ("-1", "4294967296", "x"), "from 0 to 4294967295"),
+    ("--beta", ("-0.1", "nan", "inf", "-inf", "1001", "one"), "from 0 to 1000"),
+])
+def test_bad_numbers_get_one_sentence(option, values, allowed, capsys, monkeypatch):
+    monkeypatch.setattr(main_script, "run", lambda settings: pytest.fail("training began"))
+    for value in values:
+        with pytest.raises(SystemExit) as stop:
+            main_script.main([f"{option}={value}"])
+        output, errors = capsys.readouterr()
+        assert stop.value.code == 2
+        assert output == ""
+        assert len(errors.splitlines()) == 1
+        for part in (option, allowed, repr(value)):
+            assert part in errors
+
+
+def test_a_bad_default_is_found_like_bad_input(capsys, monkeypatch):
+    monkeypatch.setattr(main_script, "BETA", float("nan"))
+    with pytest.raises(SystemExit):
+        main_script.main([])
+    assert "--beta: must be a number from 0 to 1000, not 'nan'" in capsys.readouterr().err
+
+
+def test_bad_output_folders_get_one_sentence(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(main_script, "run", lambda settings: pytest.fail("training began"))
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    for folder in (file, file / "below", "/proc/nowhere", "bad\0name"):
+        with pytest.raises(SystemExit) as stop:
+            main_script.main(["--output-dir", str(folder)])
+        errors = capsys.readouterr().err
+        assert stop.value.code == 2
+        assert len(errors.splitlines()) == 1
+        assert "must be a folder that can be written to" in errors
+    assert file.read_text() == "not a folder"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_output_folder_gets_one_sentence(capsys, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(SystemExit):
+        main_script.main(["--output-dir", str(tmp_path)])
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def test_load_alone_gets_one_sentence(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main_script.main(["--load"])
+    assert stop.value.code == 2
+    assert "--load goes with --interactive" in capsys.readouterr().err
+
+
+def test_weights_that_cannot_be_loaded_are_named(tmp_path):
+    file = tmp_path / "vae_weights.pth"
+    with pytest.raises(main_script.WeightsError, match="there is no .*run once without --load"):
+        main_script.load_model(file)
+    file.write_bytes(b"not weights")
+    with pytest.raises(main_script.WeightsError, match="does not hold the weights"):
+        main_script.load_model(file)
+    for other in ({"weight": torch.zeros(2)}, VAE(hidden_dim=32).state_dict(), [1, 2]):
+        torch.save(other, file)
+        with pytest.raises(main_script.WeightsError, match="does not hold the weights"):
+            main_script.load_model(file)
+
+
+def test_loaded_weights_make_the_same_model(tmp_path):
+    model = VAE(latent_dim=3)
+    torch.save(model.state_dict(), tmp_path / "weights")
+    loaded = main_script.load_model(tmp_path / "weights")     # finds the dimension by itself
+    codes = np.random.default_rng(0).normal(size=(5, 3))
+    np.testing.assert_array_equal(
+        main_script.decode(loaded, codes), main_script.decode(model, codes))
+
+
+# --- runs that fail or are interrupted ----------------------------------------------
+def fill_with_earlier_outputs(folder):
+    for name in OUTPUTS:
+        (folder / name).write_text(f"earlier {name}")
+
+
+def assert_earlier_outputs_are_whole(folder):
+    assert sorted(path.name for path in folder.iterdir()) == sorted(OUTPUTS)
+    assert all((folder / name).read_text() == f"earlier {name}" for name in OUTPUTS)
+
+
+@pytest.fixture
+def earlier_outputs(tmp_path):
+    """An output folder with files of an earlier run, which have to survive the test."""
+    fill_with_earlier_outputs(tmp_path)
+    yield tmp_path
+    assert_earlier_outputs_are_whole(tmp_path)
+
+
+def few_epochs(folder):
+    return ["--epochs", "2", "--output-dir", str(folder)]
+
+
+@pytest.mark.usefixtures("torch_settings")
+@pytest.mark.parametrize("rate", [1e12, 1e38])
+def test_a_diverging_run_says_what_to_try(earlier_outputs, capsys, monkeypatch, rate):
+    monkeypatch.setattr(main_script, "LEARNING_RATE", rate)
+    assert main_script.main(few_epochs(earlier_outputs)) == 1
+    errors = capsys.readouterr().err
+    assert len(errors.splitlines()) == 1
+    assert "smaller LEARNING_RATE" in errors
+
+
+@pytest.mark.usefixtures("torch_settings")
+def test_a_figure_that_fails_leaves_the_earlier_ones(earlier_outputs, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+    monkeypatch.setattr(main_script, "draw_traversal", fail)
+    assert main_script.main(few_epochs(earlier_outputs)) == 1
+
+
+# --- measures, against brute force ------------------------------------------------
+def test_purity_against_a_loop():
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(60, 2)), rng.integers(4, size=60)
+    hits = 0
+    for i, point in enumerate(points):
+        others = [j for j in range(60) if j != i]
+        nearest = min(others, key=lambda j: math.dist(point, points[j]))
+        hits += labels[nearest] == labels[i]
+    assert main_script.nearest_neighbour_purity(points, labels) == pytest.approx(hits / 60)
+
+
+def test_pixel_entropy_is_the_floor_of_the_loss():
+    images = torch.tensor([[0.0, 1.0, 0.5, 0.1]])
+    expected = math.log(2) - 0.1 * math.log(0.1) - 0.9 * math.log(0.9)
+    assert main_script.pixel_entropy(images) == pytest.approx(expected, rel=1e-6)
+    perfect = main_script.reconstruction_loss(images, images).item()
+    assert perfect == pytest.approx(expected, abs=1e-5)
+
+
+def test_largest_step_of_known_paths():
+    even = np.linspace(0, 1, 8)[:, None] * np.ones(9)
+    assert main_script.largest_step(even) == pytest.approx(1 / 7)
+    switch = np.repeat([0.0, 1.0], 4)[:, None] * np.ones(9)
+    assert main_script.largest_step(switch) == pytest.approx(1)
+
+
+def test_the_plane_is_orthonormal_and_holds_the_directions_of_the_centres():
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(4), 25)
+    centres = np.zeros((4, 6))
+    centres[:, [1, 4]] = [(5, 0), (-5, 0), (0, 3), (0, -3)]     # they differ in z2 and z5 alone
+    codes = centres[labels] + 0.01 * rng.normal(size=(100, 6))
+    plane = main_script.choose_plane(codes, labels)
+    np.testing.assert_allclose(plane.axes @ plane.axes.T, np.eye(2), atol=1e-9)
+    np.testing.assert_allclose(np.abs(plane.axes), np.eye(6)[[1, 4]], atol=0.02)
+    np.testing.assert_allclose(
+        plane.project(plane.origin + np.array([[2.0, -1.0]]) @ plane.axes), [[2, -1]], atol=1e-9)
+
+
+def test_two_dimensions_show_their_raw_axes():
+    codes = np.random.default_rng(2).normal(size=(40, 2))
+    plane = main_script.choose_plane(codes, np.repeat(np.arange(4), 10))
+    np.testing.assert_array_equal(plane.project(codes), codes)
+    assert "z1" in plane.names[0]
+
+
+def test_the_grid_shows_every_image_in_its_place():
+    rows = np.random.default_rng(3).random((2, 3, IMAGE_SIZE**2))
+    axes = main_script.grid_figure("title", rows, ["a", "b"], ["x", "y", "z"]).axes[0]
+    canvas = axes.images[0].get_array()
+    for x, column in zip(axes.get_xticks(), range(3)):
+        for y, row in zip(axes.get_yticks(), range(2)):
+            top, left = math.ceil(y - IMAGE_SIZE / 2), math.ceil(x - IMAGE_SIZE / 2)
+            shown = canvas[top:top + IMAGE_SIZE, left:left + IMAGE_SIZE]
+            np.testing.assert_array_equal(shown.ravel(), rows[row, column])
+    assert axes.images[0].get_clim() == (0, 1)
+
+
+def test_held_out_patterns_are_not_trained_on():
+    data = main_script.make_data(0)
+    train = {row.tobytes() for row in data.train.numpy()}
+    assert not train & {row.tobytes() for row in data.held_out.numpy()}
+    chosen = data.first_of_each_type(2)
+    assert data.labels[chosen].tolist() == sorted([*range(len(PATTERN_TYPES))] * 2)
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [
+    (200, [1, 50, 100, 150, 200]), (1, [1]), (2, [1, 2]), (10, [1, 2, 5, 8, 10])])
+def test_milestones(epochs, expected):
+    assert main_script.milestones(epochs) == expected
+    assert set(expected) <= main_script.epochs_to_record(epochs)
+    assert max(main_script.epochs_to_record(epochs)) == epochs
+
+
+
+# --- constants that the page tells learners to change -----------------------------
+def test_edited_constants_need_no_other_edit(background):
+    folder, process = list(background.items())[1]
+    output, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    for sizes in ("VAE 64-128-128-2", "VAE 576-64-64-32", "VAE 1024-128-128-64"):
+        assert sizes in output
+    assert (folder / "outputs" / "latent_manifold.png").exists()      # of the run with two
+
+
+# --- what a run writes and says -------------------------------------------------
+def test_a_run_writes_every_file_and_nothing_else(finished_run):
+    folder, _ = finished_run
+    assert sorted(path.name for path in folder.iterdir()) == sorted(OUTPUTS)
+    assert [path.name for path in folder.parent.iterdir()] == ["results"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_figure_is_blank_and_all_are_as_wide_as_the_page(finished_run, name):
+    picture = iio.imread(finished_run[0] / name)[..., :3].astype(float)
+    assert picture.shape[1] == 8 * 150
+    height, width = picture.shape[:2]
+    for part in (picture[: height // 2], picture[height // 2:],
+                 picture[:, : width // 2], picture[:, width // 2:]):
+        assert part.std() > 10, "half of the figure is empty"
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_two_runs_write_the_same_bytes(finished_run, repeated_run, name):
+    assert (finished_run[0] / name).read_bytes() == (repeated_run / name).read_bytes()
+
+
+def test_weights_are_a_plain_state_dict(finished_run):
+    weights = torch.load(finished_run[0] / "vae_weights.pth", weights_only=True)
+    VAE().load_state_dict(weights)      # raises if a name or a shape differs
+
+
+def test_the_report_names_files_losses_and_findings(finished_run):
+    _, output = finished_run
+    for name in FIGURES:
+        assert name in output
+    rows = [line.split() for line in output.splitlines() if line.split()[:1] in (["1"], ["12"])]
+    (_, *first), (_, *last) = [[float(number) for number in row] for row in rows]
+    for loss, reconstruction, kl in (first, last):
+        assert loss == pytest.approx(reconstruction + kl, abs=0.011)
+    assert last[0] < first[0] - 20      # it learns
+    assert output.isascii()             # any terminal can show it

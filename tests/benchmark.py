@@ -17,6 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -25,12 +27,14 @@ from latent_space_exploration import (
     LEARNING_RATE,
     SEED,
     evaluate,
+    explore,
     linear_sizes,
     make_data,
     make_model,
     set_up_torch,
     train,
 )
+from solutions.latent_explorer import WINDOW_INCHES, Explorer
 from vae_model import LATENT_DIM
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,6 +115,14 @@ def cold_round():
                 for command in (bare, whole)]
 
 
+def frame_seconds(model, data, frames=200):
+    """Seconds for each of many explorer frames, drawn without a display, pointer moving."""
+    canvas = FigureCanvasAgg(Figure(WINDOW_INCHES))
+    explorer = Explorer(canvas.figure, model, data, explore(model, data), ".", SEED)
+    canvas.draw()
+    return sorted(seconds(explorer.draw_from_prior) for _ in range(frames))
+
+
 def ratio(rounds, above, below):
     """Median ratio of two columns, and each column's median."""
     return (statistics.median(row[above] / row[below] for row in rounds),
@@ -135,6 +147,9 @@ def main():
         (ratio(cold, 1, 0), "whole cold run / bare start            bar 3.5, goal 3"),
     ):
         print(f"{value:5.2f}   {above:5.2f} / {below:5.2f}    {what}")
+    frames = frame_seconds(make_model(LATENT_DIM, SEED), data)
+    print(f"explorer: {1000 * statistics.median(frames):.1f} ms a frame (95%: "
+          f"{1000 * frames[int(0.95 * len(frames))]:.1f} ms), bar 30")
     print(f"held-out loss after {EPOCHS} epochs: ours {rounds[0][3]:.2f}, textbook "
           f"{rounds[0][4]:.2f} nats per image (other random numbers)")
 

@@ -1,0 +1,419 @@
+"""The explorer, driven with mouse and key events on a canvas that needs no display."""
+
+import functools
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.backend_bases import CloseEvent, KeyEvent, MouseEvent, ResizeEvent
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from latent_space_exploration import ALIVE_KL, explore, make_data, make_model  # noqa: E402
+from patterns import IMAGE_SIZE, PATTERN_TYPES  # noqa: E402
+from solutions import latent_explorer  # noqa: E402
+from solutions.latent_explorer import HINT, OUTSIDE, Explorer, missing_display  # noqa: E402
+
+DATA = make_data(0)
+
+
+@functools.cache
+def latent_space(latent_dim):
+    """A model with loud weights, so that wrong pictures differ visibly, and its codes."""
+    model = make_model(latent_dim, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.normal_(0, 2 / weights.shape[-1] ** 0.5, generator=generator)
+        model.fc_mu.weight[1].zero_()                        # one dimension is dead
+        model.fc_mu.bias[1] = 0
+        model.fc_var.weight.zero_()
+        model.fc_var.bias.zero_()
+    return model, explore(model, DATA)
+
+
+class Hand:
+    """Moves the mouse and presses keys on an explorer, and looks at its pixels."""
+
+    def __init__(self, latent_dim):
+        self.model, self.codes = latent_space(latent_dim)
+        self.canvas = FigureCanvasAgg(Figure(latent_explorer.WINDOW_INCHES))
+        self.explorer = Explorer(self.canvas.figure, self.model, DATA, self.codes, ".", seed=3)
+
+    def resize(self, *inches):
+        self.canvas.figure.set_size_inches(*inches)
+        ResizeEvent("resize_event", self.canvas)._process()
+
+    def pixel(self, axes, x, y):
+        return axes.transData.transform((x, y))
+
+    def mouse(self, name, x, y):
+        MouseEvent(name, self.canvas, x, y, 1)._process()
+
+    def press(self, axes, x, y, name="button_press_event"):
+        """Press at a point of some axes; returns the point, rounded to whole pixels."""
+        pixel = self.pixel(axes, x, y).astype(int)
+        self.mouse(name, *pixel)
+        return axes.transData.inverted().transform(pixel)
+
+    def drag(self, axes, x, y):
+        return self.press(axes, x, y, "motion_notify_event")
+
+    def release(self):
+        self.mouse("button_release_event", 0, 0)
+
+    def key(self, key):
+        KeyEvent("key_press_event", self.canvas, key)._process()
+        KeyEvent("key_release_event", self.canvas, key)._process()
+
+    def click(self, key):
+        """Click the button that has this key in its label."""
+        button, = (b for b in self.explorer.buttons if f"[{key}]" in b.label.get_text())
+        x, y = button.ax.transAxes.transform((0.5, 0.5))
+        self.mouse("button_press_event", x, y)
+        self.mouse("button_release_event", x, y)
+
+    def pixels(self):
+        return np.asarray(self.canvas.buffer_rgba())[..., :3].copy()
+
+    def seen_picture(self):
+        """The picture as it is on the canvas: the middle of each of its large pixels."""
+        box = self.explorer.screen.bbox
+        steps = (np.arange(IMAGE_SIZE) + 0.5) / IMAGE_SIZE
+        columns = (box.x0 + steps * box.width).astype(int)
+        rows = (len(self.pixels()) - box.y1 + steps * box.height).astype(int)
+        return self.pixels()[rows][:, columns, 0] / 255
+
+    def color_at(self, axes, x, y):
+        column, row = self.pixel(axes, x, y).round().astype(int)
+        return tuple(self.pixels()[len(self.pixels()) - row, column])
+
+    def check_views(self, z):
+        """Every view shows ``z``: decoded, projected and printed without the explorer's help."""
+        explorer, plane = self.explorer, self.codes.plane
+        np.testing.assert_allclose(explorer.z, z, atol=1e-6)
+        with torch.no_grad():
+            decoded = self.model.decoder(torch.tensor(z, dtype=torch.float32)).numpy()
+        decoded = decoded.reshape(IMAGE_SIZE, IMAGE_SIZE)
+        np.testing.assert_allclose(explorer.image.get_array(), decoded, atol=1e-5)
+        np.testing.assert_allclose(self.seen_picture(), decoded, atol=2.5 / 255)
+        point = plane.axes @ (z - plane.origin)
+        np.testing.assert_allclose(np.ravel(explorer.dot.get_data()), point, atol=1e-6)
+        assert self.color_at(explorer.map, *point) == (0xF0, 0xE4, 0x42)
+        shown = z[np.argsort(-self.codes.kl, kind="stable")][:12]
+        np.testing.assert_allclose(explorer.knobs.get_offsets()[:, 0], shown, atol=1e-6)
+
+    def check_full_drawing(self):
+        """What was drawn piece by piece is what a full drawing would give."""
+        seen = self.pixels()
+        self.canvas.draw()
+        np.testing.assert_array_equal(seen, self.pixels())
+
+
+@functools.cache
+def shared_hand(latent_dim):
+    return Hand(latent_dim)
+
+
+def fresh_hand(folder, latent_dim=8):
+    """A hand on an explorer as it is after opening (one for all tests: building takes time)."""
+    hand = shared_hand(latent_dim)
+    hand.explorer.output_dir = folder
+    hand.explorer.rng = np.random.default_rng(3)
+    hand.release()
+    hand.key("0")
+    return hand
+
+
+@pytest.fixture
+def hand(tmp_path):
+    return fresh_hand(tmp_path)
+
+
+def type_mean(codes, kind):
+    return codes.mu[DATA.labels == kind].mean(axis=0)
+
+
+def point_in_map(hand, right, up):
+    """A point of the map by its shares of the way to the right and upwards."""
+    (left, r), (low, high) = hand.explorer.map.get_xlim(), hand.explorer.map.get_ylim()
+    return np.array([left + right * (r - left), low + up * (high - low)])
+
+
+def moved_within_plane(plane, z, target):
+    """``z`` with the coordinates ``target`` in the plane and the rest as it was."""
+    rest = (z - plane.origin) - plane.axes.T @ (plane.axes @ (z - plane.origin))
+    return plane.origin + rest + plane.axes.T @ target
+
+
+# --- pointing at the map ------------------------------------------------------------
+@pytest.mark.parametrize("latent_dim", [2, 8, 32])
+def test_pressing_and_dragging_in_the_map_shows_that_point(tmp_path, latent_dim):
+    hand = fresh_hand(tmp_path, latent_dim)
+    hand.check_views(np.zeros(latent_dim))
+    z = np.zeros(latent_dim)
+    point = hand.press(hand.explorer.map, *point_in_map(hand, 0.3, 0.8))
+    hand.check_views(z := moved_within_plane(hand.codes.plane, z, point))
+    point = hand.drag(hand.explorer.map, *point_in_map(hand, 0.6, 0.4))
+    hand.check_views(z := moved_within_plane(hand.codes.plane, z, point))
+    hand.release()
+    hand.drag(hand.explorer.map, *point_in_map(hand, 0.2, 0.2))
+    hand.check_views(z)
+    hand.check_full_drawing()
+
+
+def test_dragging_out_of_the_map_follows_its_border(hand):
+    hand.press(hand.explorer.map, *point_in_map(hand, 0.5, 0.5))
+    point = hand.drag(hand.explorer.map, *point_in_map(hand, 1.5, 0.7))
+    reached = hand.codes.plane.project(hand.explorer.z)
+    np.testing.assert_allclose(reached, [hand.explorer.map.get_xlim()[1], point[1]],
+                               atol=1e-6)
+    assert hand.explorer.status.get_text() == HINT
+
+
+def test_other_mouse_buttons_and_empty_places_do_nothing(hand):
+    x, y = hand.pixel(hand.explorer.map, *point_in_map(hand, 0.3, 0.8))
+    MouseEvent("button_press_event", hand.canvas, x, y, 3)._process()
+    hand.mouse("button_press_event", 1, 300)
+    hand.drag(hand.explorer.map, *point_in_map(hand, 0.3, 0.8))
+    hand.key("x")
+    hand.check_views(np.zeros(8))
+
+
+# --- the sliders --------------------------------------------------------------------
+def test_sliders_are_sorted_labelled_and_move_only_their_dimension(hand):
+    order = np.argsort(-hand.codes.kl, kind="stable")
+    labels = hand.explorer.sliders.get_yticklabels()
+    z = np.zeros(8)
+    for row, dimension in enumerate(order):
+        kl = hand.codes.kl[dimension]
+        assert labels[row].get_text().startswith(f"z{dimension + 1}  KL {kl:.2f}")
+        assert ("dead" in labels[row].get_text()) == (kl <= ALIVE_KL)
+        assert (labels[row].get_color() != "black") == (kl <= ALIVE_KL)
+        hand.press(hand.explorer.sliders, 0, row + (0.3 if row % 2 else -0.3))
+        x, _ = hand.drag(hand.explorer.sliders, 0.1 + 0.05 * row, row - 3)   # the row is held
+        hand.release()
+        z[dimension] = x
+        hand.check_views(z)
+    hand.check_full_drawing()
+    assert hand.codes.kl[order[-1]] <= ALIVE_KL
+
+
+def test_what_sliders_set_outside_the_plane_stays_when_the_map_is_dragged(hand):
+    order = hand.codes.by_kl
+    values = [hand.press(hand.explorer.sliders, 0.5 - 0.2 * row, row)[0] for row in range(8)]
+    hand.release()
+    before, plane = hand.explorer.z, hand.codes.plane
+    np.testing.assert_allclose(before[order], values)
+    point = hand.press(hand.explorer.map, *point_in_map(hand, 0.7, 0.3))
+    np.testing.assert_allclose(plane.axes @ (hand.explorer.z - plane.origin), point)
+    rest = np.eye(8) - plane.axes.T @ plane.axes
+    np.testing.assert_allclose(rest @ hand.explorer.z, rest @ before, atol=1e-6)
+
+
+def test_many_dimensions_show_twelve_sliders_and_keep_the_others(tmp_path):
+    hand = fresh_hand(tmp_path, latent_dim=32)
+    explorer = hand.explorer
+    assert len(explorer.sliders.get_yticklabels()) == 12
+    assert "20 more" in explorer.sliders.get_title(loc="right")
+    hand.key("r")
+    hidden = hand.codes.by_kl[12:]
+    before = explorer.z[hidden]
+    assert np.abs(before).min() > 0
+    value, _ = hand.press(explorer.sliders, 1.0, 11)
+    assert explorer.z[hand.codes.by_kl[11]] == pytest.approx(value)
+    np.testing.assert_array_equal(explorer.z[hidden], before)
+
+
+def test_points_beyond_map_and_sliders_wait_at_the_border_and_say_so(hand):
+    explorer = hand.explorer
+    explorer.go(np.full(8, 99.0))
+    assert explorer.status.get_text() == OUTSIDE
+    np.testing.assert_array_equal(explorer.knobs.get_offsets()[:, 0], explorer.slider_end)
+    (x,), (y,) = explorer.dot.get_data()
+    assert x in explorer.map.get_xlim() and y in explorer.map.get_ylim()
+    hand.check_full_drawing()
+    hand.key("0")
+    assert explorer.status.get_text() == HINT
+    hand.check_full_drawing()
+
+
+# --- keys and buttons ---------------------------------------------------------------
+@pytest.mark.parametrize("use", [Hand.key, Hand.click])
+def test_each_key_and_button_goes_to_its_point(hand, use):
+    explorer = hand.explorer
+    for kind, name in enumerate(PATTERN_TYPES):
+        use(hand, str(kind + 1))
+        hand.check_views(type_mean(hand.codes, kind))
+        assert any(f"[{kind + 1}]" in b.label.get_text() and name in b.label.get_text()
+                   for b in explorer.buttons)
+    rng = np.random.default_rng(3)
+    for _ in range(2):
+        use(hand, "r")
+        np.testing.assert_array_equal(explorer.z, rng.standard_normal(8))
+    use(hand, "0")
+    hand.check_views(np.zeros(8))
+
+
+def test_the_keys_are_free_in_the_window():
+    with matplotlib.rc_context(latent_explorer.WINDOW_SETTINGS):
+        bound = {key for name in matplotlib.rcParams if name.startswith("keymap.")
+                 for key in matplotlib.rcParams[name]}
+        assert not bound & set("r01234ws")
+        assert "q" in bound
+
+
+@pytest.mark.parametrize("use", [Hand.key, Hand.click])
+def test_walk_passes_every_type_mean_until_stopped(hand, use, monkeypatch):
+    monkeypatch.setattr(latent_explorer, "WALK_FRAMES", 6)
+    hand.key("r")
+    explorer, running = hand.explorer, []
+    monkeypatch.setattr(explorer.timer, "start", lambda: running.append(True))
+    monkeypatch.setattr(explorer.timer, "stop", running.clear)
+    use(hand, "w")
+    assert running
+    passed, largest = [], 0
+    for _ in range(6 * latent_explorer.WALK_FRAMES):
+        before = explorer.z
+        explorer.timer._on_timer()
+        largest = max(largest, np.abs(explorer.z - before).max())
+        passed += [kind for kind in range(len(PATTERN_TYPES))
+                   if np.allclose(explorer.z, type_mean(hand.codes, kind))]
+    assert passed == [0, 1, 2, 3, 0, 1]
+    assert largest < 0.3 * np.ptp(hand.codes.mu)
+    hand.check_full_drawing()
+    use(hand, "w")
+    assert not running
+    stopped = explorer.z
+    explorer.timer._on_timer()                               # a tick that was still under way
+    hand.check_views(stopped)
+
+
+@pytest.mark.parametrize("interruption", ["press", "key", "close"])
+def test_hand_or_closing_ends_the_walk(hand, interruption):
+    explorer = hand.explorer
+    hand.key("w")
+    explorer.timer._on_timer()
+    if interruption == "press":
+        hand.press(explorer.map, *point_in_map(hand, 0.3, 0.8))
+    elif interruption == "key":
+        hand.key("2")
+    else:
+        CloseEvent("close_event", hand.canvas)._process()
+    after = explorer.z
+    explorer.timer._on_timer()
+    np.testing.assert_array_equal(explorer.z, after)
+
+
+def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path):
+    hand.key("4")
+    hand.key("s")
+    first = (tmp_path / "latent_moment_001.png").read_bytes()
+    assert "latent_moment_001.png" in hand.explorer.status.get_text()
+    hand.check_views(type_mean(hand.codes, 3))
+    hand.key("1")
+    hand.click("s")
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "latent_moment_001.png", "latent_moment_002.png"]
+    assert (tmp_path / "latent_moment_001.png").read_bytes() == first
+    pictures = [imread(tmp_path / f"latent_moment_00{number}.png") for number in (1, 2)]
+    assert pictures[0].shape[:2] == (960, 1500)              # 6.4 x 10 inches
+    # the moving parts are in it: the decoded picture differs between the two
+    assert np.abs(pictures[0] - pictures[1])[:400, 900:].max() > 0.1
+    assert pictures[0][-95:-85].min() == 1                   # the line for messages is not
+    hand.check_views(type_mean(hand.codes, 0))
+
+
+def test_saving_goes_on_during_a_walk(hand, tmp_path):
+    hand.key("w")
+    hand.explorer.timer._on_timer()
+    hand.key("s")
+    before = hand.explorer.z
+    hand.explorer.timer._on_timer()
+    assert np.any(hand.explorer.z != before)
+    assert "latent_moment_001.png" in hand.explorer.status.get_text()
+
+
+def test_a_picture_that_cannot_be_saved_is_reported(tmp_path):
+    hand = fresh_hand(tmp_path / "missing")
+    hand.key("s")
+    assert hand.explorer.status.get_text().startswith("Could not save: ")
+    hand.check_full_drawing()
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_the_caption_names_the_nearest_clean_pattern(hand, kind, monkeypatch):
+    clean, faint = DATA.clean[DATA.labels == kind][:1], DATA.clean[DATA.labels == kind][:1] / 2
+    name = PATTERN_TYPES[kind]
+    for picture, caption in ((clean, name), (faint, f"unclear, nearest: {name}")):
+        monkeypatch.setattr(latent_explorer, "decode", lambda *_, picture=picture: picture)
+        hand.key("r")
+        assert hand.explorer.caption.get_text() == caption
+
+
+# --- the window ---------------------------------------------------------------------
+@pytest.mark.parametrize("latent_dim, inches", [
+    (8, (5, 9)), (8, (6.4, 4)), (8, (16, 9)), (8, latent_explorer.WINDOW_INCHES),
+    (2, (6.4, 4)), (32, (6.4, 4)), (32, latent_explorer.WINDOW_INCHES),
+])
+def test_texts_stay_apart_at_every_window_size(tmp_path, inches, latent_dim):
+    hand = fresh_hand(tmp_path, latent_dim)
+    hand.resize(*inches)
+    hand.key("4")
+    hand.check_views(type_mean(hand.codes, 3))
+    hand.check_full_drawing()
+
+    explorer, window = hand.explorer, hand.canvas.figure.bbox
+    if inches[0] < 6:
+        return                                               # narrower than we promise
+    for button in explorer.buttons:
+        text, box = button.label.get_window_extent(), button.ax.bbox
+        assert box.x0 < text.x0 and text.x1 < box.x1 and box.y0 < text.y0 and text.y1 < box.y1
+    parts = [explorer.map.get_tightbbox(), explorer.screen.get_tightbbox(),
+             explorer.sliders.get_tightbbox(), explorer.status.get_window_extent(),
+             *(button.ax.bbox for button in explorer.buttons)]
+    for index, part in enumerate(parts):
+        assert window.x0 <= part.x0 and part.x1 <= window.x1, index
+        assert window.y0 <= part.y0 and part.y1 <= window.y1, index
+        assert not any(part.overlaps(other) for other in parts[index + 1:]), index
+
+
+def test_a_tiny_window_does_no_harm(hand):
+    hand.resize(0.3, 0.2)
+    hand.key("1")
+    hand.resize(*latent_explorer.WINDOW_INCHES)
+    hand.key("2")
+    hand.check_views(type_mean(hand.codes, 1))
+    hand.check_full_drawing()
+
+
+# --- without a display --------------------------------------------------------------
+def test_without_a_display_one_sentence_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    sentence = missing_display()
+    assert "DISPLAY" in sentence and "ssh -X" in sentence and "\n" not in sentence
+
+
+def test_a_backend_without_windows_is_named(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setitem(matplotlib.rcParams, "backend", "agg")
+    assert "'agg'" in missing_display() and "MPLBACKEND" in missing_display()
+
+
+def test_without_a_toolkit_one_sentence_says_how_to_get_one(monkeypatch):
+    def no_figure():
+        raise ImportError("No module named '_tkinter'\nmore lines")
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(matplotlib, "get_backend", lambda **_: None)
+    monkeypatch.setattr(plt, "figure", no_figure)
+    sentence = missing_display()
+    assert "_tkinter" in sentence and "apt install python3-tk" in sentence and "\n" not in sentence

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import latent_space_exploration as main_script
 import patterns
@@ -156,6 +157,7 @@ def test_files_that_the_text_mentions_exist(page):
 # --- code -------------------------------------------------------------------------
 @pytest.mark.parametrize("name", PAGES)
 def test_python_on_the_page_does_what_it_shows(name):
+    torch.set_printoptions(profile="default")    # as in a prompt just opened
     result = doctest.testfile(str(ROOT / name), module_relative=False, encoding="utf-8",
                               optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL)
     assert result.failed == 0

@@ -3,77 +3,25 @@
 import math
 import os
 import runpy
-import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+from slow_runs import (
+    OUTPUTS,
+    assert_earlier_outputs_are_whole,
+    fill_with_earlier_outputs,
+)
 
 import latent_space_exploration as main_script
 from patterns import IMAGE_SIZE, PATTERN_TYPES
 from vae_model import VAE
 
 ROOT = Path(main_script.__file__).parent
-FIGURES = (
-    "reconstruction_comparison.png", "latent_space_visualization.png",
-    "interpolation_sequence.png", "training_progression.png", "vae_architecture.png",
-    "generated_samples.png", "latent_traversal.png",
-)
-OUTPUTS = (*FIGURES, "vae_weights.pth")
-
-
-# Edits the copies of the files in its folder, and runs one epoch after each edit.
-EDITS = """
-import re, sys
-from pathlib import Path
-sys.path.insert(0, "")
-def edit(file, **constants):
-    text = Path(file).read_text()
-    for name, value in constants.items():
-        text, edits = re.subn(rf"^{name}( *)= \\S+", rf"{name}\\1= {value}", text, flags=re.M)
-        assert edits == 1, name
-    Path(file).write_text(text)
-edit("latent_space_exploration.py", EPOCHS=1, NUM_TRAIN=256, NUM_SAMPLES=50, DPI=40)
-for size, latent, hidden in ((8, 2, 128), (24, 32, 64), (32, 64, 128)):
-    edit("patterns.py", IMAGE_SIZE=size)
-    edit("vae_model.py", LATENT_DIM=latent, HIDDEN_DIM=hidden)
-    for name in ("patterns", "vae_model", "latent_space_exploration"):
-        sys.modules.pop(name, None)
-    import latent_space_exploration
-    assert latent_space_exploration.main([]) == 0
-assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
-"""
-
-
-def start(*command, folder):
-    """Start Python in a folder, as a user without a display would."""
-    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
-    return subprocess.Popen([sys.executable, "-B", "-W", "error", *command], cwd=folder,
-                            env=environment, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def background(tmp_path_factory):
-    """The slow runs, each a process of its own, started before the quick tests."""
-    run, edited, interrupted = (tmp_path_factory.mktemp(name) for name in ("run", "edit", "stop"))
-    for file in ("patterns.py", "vae_model.py", "latent_space_exploration.py"):
-        shutil.copy(ROOT / file, edited)
-    fill_with_earlier_outputs(interrupted)
-    script = str(ROOT / "latent_space_exploration.py")
-    processes = {
-        run: start(script, "--epochs", "12", "--output-dir", "results", folder=run),
-        edited: start("-c", EDITS, folder=edited),
-        interrupted: start(script, "--epochs", "100000", "--output-dir", ".", folder=interrupted),
-    }
-    yield processes
-    for process in processes.values():
-        process.kill()
+FIGURES = OUTPUTS[:-1]
 
 
 @pytest.fixture
@@ -86,12 +34,11 @@ def torch_settings():
 
 
 @pytest.fixture(scope="module")
-def finished_run(background):
-    """A run with a few epochs in another folder: its outputs, and what it said."""
-    folder, process = next(iter(background.items()))
-    output, errors = process.communicate(timeout=120)
-    assert (process.returncode, errors) == (0, "")
-    return folder / "results", output
+def finished_run(slow_runs):
+    """What the finished process wrote and said: results, text of the run, of the edits."""
+    output, errors = slow_runs.finished.communicate(timeout=120)
+    assert (slow_runs.finished.returncode, errors) == (0, "")
+    return slow_runs.finished_folder / "results", *output.split("== edited copies")
 
 
 @pytest.fixture(scope="module")
@@ -103,18 +50,6 @@ def repeated_run(tmp_path_factory):
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
     return folder
-
-
-# --- interruption: first, since this one trains on until it is interrupted ----------
-@pytest.mark.skipif(os.name != "posix", reason="sends a signal as a terminal does")
-def test_ctrl_c_ends_quietly(background):
-    folder, process = list(background.items())[2]
-    while process.stdout.readline().split()[:1] != ["1"]:      # the row of the first epoch
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (130, "")
-    assert_earlier_outputs_are_whole(folder)
 
 
 # --- importing and asking for help ------------------------------------------------
@@ -217,16 +152,6 @@ def test_loaded_weights_make_the_same_model(tmp_path):
 
 
 # --- runs that fail or are interrupted ----------------------------------------------
-def fill_with_earlier_outputs(folder):
-    for name in OUTPUTS:
-        (folder / name).write_text(f"earlier {name}")
-
-
-def assert_earlier_outputs_are_whole(folder):
-    assert sorted(path.name for path in folder.iterdir()) == sorted(OUTPUTS)
-    assert all((folder / name).read_text() == f"earlier {name}" for name in OUTPUTS)
-
-
 @pytest.fixture
 def earlier_outputs(tmp_path):
     """An output folder with files of an earlier run, which have to survive the test."""
@@ -253,7 +178,7 @@ def test_a_diverging_run_says_what_to_try(earlier_outputs, capsys, monkeypatch, 
 def test_a_figure_that_fails_leaves_the_earlier_ones(earlier_outputs, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
-    monkeypatch.setattr(main_script, "draw_traversal", fail)
+    monkeypatch.setattr(main_script, "draw_latent_space", fail)       # the second figure
     assert main_script.main(few_epochs(earlier_outputs)) == 1
 
 
@@ -333,21 +258,9 @@ def test_milestones(epochs, expected):
 
 
 
-# --- constants that the page tells learners to change -----------------------------
-def test_edited_constants_need_no_other_edit(background):
-    folder, process = list(background.items())[1]
-    output, errors = process.communicate(timeout=120)
-    assert (process.returncode, errors) == (0, "")
-    for sizes in ("VAE 64-128-128-2", "VAE 576-64-64-32", "VAE 1024-128-128-64"):
-        assert sizes in output
-    assert (folder / "outputs" / "latent_manifold.png").exists()      # of the run with two
-
-
 # --- what a run writes and says -------------------------------------------------
 def test_a_run_writes_every_file_and_nothing_else(finished_run):
-    folder, _ = finished_run
-    assert sorted(path.name for path in folder.iterdir()) == sorted(OUTPUTS)
-    assert [path.name for path in folder.parent.iterdir()] == ["results"]
+    assert sorted(path.name for path in finished_run[0].iterdir()) == sorted(OUTPUTS)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -371,7 +284,7 @@ def test_weights_are_a_plain_state_dict(finished_run):
 
 
 def test_the_report_names_files_losses_and_findings(finished_run):
-    _, output = finished_run
+    _, output, _ = finished_run
     for name in FIGURES:
         assert name in output
     rows = [line.split() for line in output.splitlines() if line.split()[:1] in (["1"], ["12"])]
@@ -380,3 +293,19 @@ def test_the_report_names_files_losses_and_findings(finished_run):
         assert loss == pytest.approx(reconstruction + kl, abs=0.011)
     assert last[0] < first[0] - 20      # it learns
     assert output.isascii()             # any terminal can show it
+
+
+# --- constants that the page tells learners to change -----------------------------
+def test_edited_constants_need_no_other_edit(finished_run):
+    results, _, output = finished_run
+    for sizes in ("VAE 64-128-128-2", "VAE 576-64-64-32", "VAE 1024-128-128-64"):
+        assert sizes in output
+    assert (results.parent / "outputs" / "latent_manifold.png").exists()   # of two dimensions
+
+
+# --- interruption -------------------------------------------------------------------
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal as a terminal does")
+def test_ctrl_c_ends_quietly(slow_runs):
+    code = slow_runs.interrupted.wait(timeout=60)
+    assert (code, slow_runs.interrupted.stderr.read()) == (130, "")
+    assert_earlier_outputs_are_whole(slow_runs.interrupted_folder)

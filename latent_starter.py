@@ -224,9 +224,14 @@ def draw_interpolations(vae, patterns, interpolate):
 
 def draw_walk(vae, patterns, create_latent_walk_animation):
     """Let the challenge write its GIF; returns the file, None if it wrote none."""
-    GIF_FILE.unlink(missing_ok=True)         # an older GIF must not pass for a new one
+    before = time_of(GIF_FILE)               # an older GIF must not pass for a new one
     create_latent_walk_animation(vae, patterns)
-    return GIF_FILE if GIF_FILE.exists() else None
+    return GIF_FILE if time_of(GIF_FILE) != before else None
+
+
+def time_of(file):
+    """When a file was last written, in nanoseconds; None if there is none."""
+    return file.stat().st_mtime_ns if file.exists() else None
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ import itertools
 from dataclasses import dataclass
 
 import exercise_reference as reference
+import imageio.v3 as iio
 import numpy as np
 import torch
 from exercise_file import WrongError, shortened
 from exercise_reference import ReferenceVAE, decode, encode, mix, reference_interpolate
-from PIL import Image, ImageSequence
 
 from patterns import IMAGE_SIZE
 
@@ -127,13 +127,13 @@ def find_file(folder, here):
 
 
 def read_gif(file):
+    if not file.read_bytes().startswith(b"GIF8"):
+        raise WrongError("not-a-gif", "a file of another kind")
     try:
-        with Image.open(file) as image:
-            kind, loops = image.format, image.info.get("loop")
-            if kind != "GIF":
-                raise WrongError("not-a-gif", f"a file of the kind {kind}")
-            frames = [(np.asarray(frame.convert("L")), frame.info.get("duration") or 0)
-                      for frame in ImageSequence.Iterator(image)]
+        with iio.imopen(file, "r", plugin="pillow") as gif:
+            frames = [(picture, gif.metadata(index=index).get("duration") or 0)
+                      for index, picture in enumerate(gif.iter(mode="L"))]
+            loops = gif.metadata(index=0).get("loop")
     except (OSError, SyntaxError, ValueError) as error:
         raise WrongError("not-a-gif", shortened(f"{error}")) from None
     pictures, durations = zip(*frames)

@@ -18,15 +18,16 @@ TO_DO = "to do: "                # how the reason of a skipped TODO begins
 
 @pytest.fixture(scope="session", autouse=True)
 def slow_runs(request, tmp_path_factory):
-    """The processes that test_run.py waits for, started early to use the second core."""
+    """What test_run.py waits for, started early to use the second core: folder, process."""
     if not any(item.path.name == "test_run.py" for item in request.session.items):
         yield None
         return
-    from slow_runs import SlowRuns
+    from slow_runs import start_slow_runs
 
-    runs = SlowRuns(tmp_path_factory.mktemp)
-    yield runs
-    runs.stop()
+    folder = tmp_path_factory.mktemp("slow_runs")
+    process = start_slow_runs(folder)
+    yield folder, process
+    process.kill()
 
 
 def pytest_addoption(parser):

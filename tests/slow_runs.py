@@ -1,15 +1,14 @@
-"""Runs of the main script in processes of their own, for test_run.py to wait for.
+"""Runs of the main script in a process of their own, for test_run.py to wait for.
 
-conftest.py starts them before the first test, so that they use the second core
-while the other tests use the first.
+conftest.py starts it before the first test, so that it uses the second core
+while the other tests use the first. All runs share one process, since importing
+torch takes longest.
 """
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,21 +19,35 @@ OUTPUTS = (
     "generated_samples.png", "latent_traversal.png", "vae_weights.pth",
 )
 
-# In one process, since importing torch takes longest: a short run of the script as it is,
-# then runs of edited copies.
-RUN_AND_EDIT = """
-import re, runpy, sys
+PROGRAM = """
+import re, runpy, signal, sys
 from pathlib import Path
 
-sys.argv = [{script!r}, "--epochs", "12", "--output-dir", "results"]
-sys.path.insert(0, str(Path({script!r}).parent))
-try:
-    runpy.run_path({script!r}, run_name="__main__")
-except SystemExit as stop:
-    assert stop.code == 0
-assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
-print("== edited copies", flush=True)
+def run_script(*arguments):
+    sys.argv = [{script!r}, *arguments]
+    try:
+        runpy.run_path({script!r}, run_name="__main__")
+    except SystemExit as stop:
+        return stop.code
 
+# 1. the script as it is
+sys.path.insert(0, str(Path({script!r}).parent))
+assert run_script("--epochs", "12", "--output-dir", "results") == 0
+assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
+
+# 2. interrupted when it says how the first epoch went
+class Interrupting:
+    def write(self, text):
+        if text.split()[:1] == ["1"]:
+            signal.raise_signal(signal.SIGINT)
+    def flush(self):
+        pass
+sys.stdout = Interrupting()
+code = run_script("--epochs", "100000", "--output-dir", "interrupted")
+sys.stdout = sys.__stdout__
+print("== interrupted:", code)
+
+# 3. edited copies, one epoch after each edit
 def edit(file, **constants):
     text = Path(file).read_text()
     for name, value in constants.items():
@@ -54,42 +67,16 @@ for size, latent, hidden in ((8, 2, 128), (24, 32, 64), (32, 64, 128)):
 """
 
 
-def start(*command, folder):
-    """Start Python in a folder, as a user without a display would; warnings are errors."""
+def start_slow_runs(folder):
+    """Start the program in a folder, without a display, and with warnings as errors."""
+    for file in ("patterns.py", "vae_model.py", "latent_space_exploration.py"):
+        shutil.copy(ROOT / file, folder)
+    (folder / "interrupted").mkdir()
+    fill_with_earlier_outputs(folder / "interrupted")
     environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
-    return subprocess.Popen([sys.executable, "-B", "-W", "error", *command], cwd=folder,
-                            env=environment, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE)
-
-
-class SlowRuns:
-    """Two processes and their folders.
-
-    ``finished`` makes a short run into ``results`` and one epoch with each edit;
-    ``interrupted`` gets the signal of Ctrl-C in the middle of its training.
-    """
-
-    def __init__(self, make_folder):
-        self.finished_folder, self.interrupted_folder = make_folder("run"), make_folder("stop")
-        for file in ("patterns.py", "vae_model.py", "latent_space_exploration.py"):
-            shutil.copy(ROOT / file, self.finished_folder)
-        fill_with_earlier_outputs(self.interrupted_folder)
-        self.finished = start("-c", RUN_AND_EDIT.format(script=SCRIPT),
-                              folder=self.finished_folder)
-        self.interrupted = start(SCRIPT, "--epochs", "100000", "--output-dir", ".",
-                                 folder=self.interrupted_folder)
-        if os.name == "posix":       # elsewhere a signal cannot be sent like that
-            threading.Thread(target=self.interrupt, daemon=True).start()
-
-    def interrupt(self):
-        """Wait for the first row of the table, then do what Ctrl-C does."""
-        for line in self.interrupted.stdout:
-            if line.split()[:1] == ["1"]:
-                self.interrupted.send_signal(signal.SIGINT)
-
-    def stop(self):
-        self.finished.kill()
-        self.interrupted.kill()
+    return subprocess.Popen(
+        [sys.executable, "-B", "-W", "error", "-c", PROGRAM.format(script=SCRIPT)], cwd=folder,
+        env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def fill_with_earlier_outputs(folder):

@@ -271,7 +271,7 @@ def test_the_keys_are_free_in_the_window():
 
 @pytest.mark.parametrize("use", [Hand.key, Hand.click])
 def test_walk_passes_every_type_mean_until_stopped(hand, use, monkeypatch):
-    monkeypatch.setattr(latent_explorer, "WALK_FRAMES", 6)
+    monkeypatch.setattr(latent_explorer, "WALK_FRAMES", 4)
     hand.key("r")
     explorer, running = hand.explorer, []
     monkeypatch.setattr(explorer.timer, "start", lambda: running.append(True))
@@ -286,7 +286,7 @@ def test_walk_passes_every_type_mean_until_stopped(hand, use, monkeypatch):
         passed += [kind for kind in range(len(PATTERN_TYPES))
                    if np.allclose(explorer.z, type_mean(hand.codes, kind))]
     assert passed == [0, 1, 2, 3, 0, 1]
-    assert largest < 0.3 * np.ptp(hand.codes.mu)
+    assert largest < 0.4 * np.ptp(hand.codes.mu)
     hand.check_full_drawing()
     use(hand, "w")
     assert not running
@@ -330,7 +330,8 @@ def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path):
     hand.check_views(type_mean(hand.codes, 0))
 
 
-def test_saving_goes_on_during_a_walk(hand, tmp_path):
+def test_saving_goes_on_during_a_walk(hand, tmp_path, monkeypatch):
+    monkeypatch.setattr(latent_explorer, "SAVED_DPI", 40)
     hand.key("w")
     hand.explorer.timer._on_timer()
     hand.key("s")
@@ -359,7 +360,7 @@ def test_the_caption_names_the_nearest_clean_pattern(hand, kind, monkeypatch):
 
 # --- the window ---------------------------------------------------------------------
 @pytest.mark.parametrize("latent_dim, inches", [
-    (8, (5, 9)), (8, (16, 9)), (8, latent_explorer.WINDOW_INCHES), (2, (6.4, 4)), (32, (6.4, 4)),
+    (8, (5, 9)), (8, latent_explorer.WINDOW_INCHES), (2, (6.4, 4)), (32, (6.4, 4)),
 ])
 def test_texts_stay_apart_at_every_window_size(tmp_path, inches, latent_dim):
     hand = fresh_hand(tmp_path, latent_dim)

@@ -594,6 +594,8 @@ def print_findings(data, codes):
     """Say what the trained latent space looks like, in numbers."""
     alive = codes.by_kl[codes.kl[codes.by_kl] > ALIVE_KL]
     dead = codes.by_kl[len(alive):]
+    say(f"\nThe reconstruction loss cannot fall below {pixel_entropy(data.held_out):.2f}, "
+        "the entropy of the pixels themselves.")
     say(f"Latent dimensions alive (KL above {ALIVE_KL} nats): {len(alive)} of {len(codes.kl)}")
     for start in range(0, len(alive), 8):
         say("  KL    " + "  ".join(f"z{d + 1} {codes.kl[d]:.2f}" for d in alive[start:start + 8]))

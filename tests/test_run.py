@@ -300,6 +300,10 @@ def test_the_report_names_files_losses_and_findings(finished_run):
         assert loss == pytest.approx(reconstruction + kl, abs=0.011)
     assert last[0] < first[0] - 20      # it learns
     assert output.isascii()             # any terminal can show it
+    shown = (ROOT / "README.rst").read_text(encoding="utf-8")
+    for finding in ("The reconstruction loss cannot fall below ", "Latent dimensions alive (KL"):
+        assert finding in output        # the page shows these two
+        assert finding in shown
 
 
 # --- constants that the page tells learners to change -----------------------------

@@ -22,6 +22,8 @@ from patterns import IMAGE_SIZE
 
 SMALLEST = 256          # pixels per side
 NEAR = 0.025            # RMSE in brightness at which a frame shows a certain picture
+PLACES = 121            # that are looked at on each line between two patterns
+SAME = 0.008            # RMSE by which a frame may be nearer to another line and yet lie on one
 AT_A_PATTERN = 0.03     # alpha this close to an end shows the pattern itself
 LARGEST_STEP = 0.51     # of the way from one pattern to the next
 NAME = "create_latent_walk_animation"
@@ -178,7 +180,7 @@ def all_places(patterns):
     ``patterns`` are the bytes of a float64 array (K, pixels), which can be cached.
     """
     codes = encode(np.frombuffer(patterns).reshape(-1, reference.PIXELS))
-    alpha = np.linspace(0, 1, 121)
+    alpha = np.linspace(0, 1, PLACES)
     pairs = list(itertools.combinations(range(len(codes)), 2))
     lines = [decode(mix(codes[i], codes[j], 1 - alpha, alpha)) for i, j in pairs]
     return [(i, j, a) for i, j in pairs for a in alpha], np.concatenate(lines)
@@ -189,13 +191,30 @@ def look_up(small, patterns):
 
     None if there are frames that show no such place.
     """
-    places, lines = all_places(patterns.tobytes())
-    squared = (small**2).sum(1)[:, None] - 2 * small @ lines.T + (lines**2).sum(1)
-    nearest = squared.argmin(axis=1)
-    error = np.sqrt(np.mean((small - lines[nearest]) ** 2, axis=1))
-    if np.mean(error > NEAR) > 0.02:
+    places, pictures = all_places(patterns.tobytes())
+    squared = (small**2).sum(1)[:, None] - 2 * small @ pictures.T + (pictures**2).sum(1)
+    error = np.sqrt(np.maximum(squared, 0) / small.shape[1])
+    if np.mean(error.min(axis=1) > NEAR) > 0.02:
         return None
-    return [places[index] for index in nearest]
+    error = error.reshape(len(small), -1, PLACES)            # (frames, lines, places)
+    of_line, place = error.min(axis=2), error.argmin(axis=2)
+    near = of_line <= of_line.min(axis=1, keepdims=True) + SAME
+    return shortest([[(places[PLACES * line + place[frame, line]], of_line[frame, line])
+                      for line in np.flatnonzero(near[frame])] for frame in range(len(small))])
+
+
+def shortest(candidates):
+    """The shortest walk through one of the (place, error) that each frame may show.
+
+    Where two lines cross, a picture lies on both: it belongs to the one on which
+    its neighbours lie as well.
+    """
+    walks = [(error, [place]) for place, error in candidates[0]]
+    for frame in candidates[1:]:
+        walks = [min(((length + step(walk[-1], place) + error, [*walk, place])
+                      for length, walk in walks), key=lambda found: found[0])
+                 for place, error in frame]
+    return min(walks, key=lambda found: found[0])[1]
 
 
 def explain_pictures(gif, patterns, vae):

@@ -16,6 +16,8 @@ from vae_model import (
     vae_loss,
 )
 
+PIXELS = IMAGE_SIZE**2
+
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
@@ -180,7 +182,7 @@ def test_reconstructions_outside_the_unit_interval_are_named(batch, some_codes):
 
 def test_shapes_that_differ_are_named(batch, some_codes):
     mu, log_var = some_codes
-    with pytest.raises(ValueError, match=r"recon_x and x .*\(11, 256\) and \(12, 256\)"):
+    with pytest.raises(ValueError, match=rf"recon_x and x .*\(11, {PIXELS}\) and \(12, {PIXELS}\)"):
         vae_loss(batch[1:], batch, mu, log_var)
     with pytest.raises(ValueError, match=r"mu and log_var .*\(12, 5\) and \(12, 4\)"):
         vae_loss(batch, batch, mu, log_var[:, :4])

@@ -18,7 +18,7 @@ from slow_runs import (
 
 import latent_space_exploration as main_script
 from patterns import IMAGE_SIZE, PATTERN_TYPES
-from vae_model import VAE
+from vae_model import LATENT_DIM, VAE
 
 ROOT = Path(main_script.__file__).parent
 FIGURES = OUTPUTS[:-1]
@@ -267,7 +267,8 @@ def test_milestones(epochs, expected):
 
 # --- what a run writes and says -------------------------------------------------
 def test_a_run_writes_every_file_and_nothing_else(finished_run):
-    assert sorted(path.name for path in finished_run[0].iterdir()) == sorted(OUTPUTS)
+    expected = {*OUTPUTS, "latent_manifold.png"} if LATENT_DIM == 2 else {*OUTPUTS}
+    assert {path.name for path in finished_run[0].iterdir()} == expected
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -298,7 +299,7 @@ def test_the_report_names_files_losses_and_findings(finished_run):
     (_, *first), (_, *last) = [[float(number) for number in row] for row in rows]
     for loss, reconstruction, kl in (first, last):
         assert loss == pytest.approx(reconstruction + kl, abs=0.011)
-    assert last[0] < first[0] - 20      # it learns
+    assert last[0] < 0.9 * first[0]     # it learns
     assert output.isascii()             # any terminal can show it
     shown = (ROOT / "README.rst").read_text(encoding="utf-8")
     for finding in ("The reconstruction loss cannot fall below ", "Latent dimensions alive (KL"):

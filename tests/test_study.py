@@ -34,9 +34,9 @@ def test_undecided_pixels_are_counted():
 
 
 def test_midpoints_of_blended_pixels_are_no_crosses_but_of_added_ones_are():
-    assert study.midpoints_that_are_crosses(IDENTITY, DATA, DATA.clean) == 0
-    adding = SimpleNamespace(decoder=lambda z: (2 * z).clamp(max=1))
-    assert study.midpoints_that_are_crosses(adding, DATA, DATA.clean) > 0.95
+    assert study.midpoints_that_are_crosses(IDENTITY, DATA, DATA.clean / 2) == 0
+    adding = SimpleNamespace(decoder=lambda z: (4 * z).clamp(max=1))
+    assert study.midpoints_that_are_crosses(adding, DATA, DATA.clean / 2) > 0.9
 
 
 def test_paths_lead_from_a_diagonal_to_a_cross():

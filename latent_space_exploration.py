@@ -228,7 +228,7 @@ class Plane:
 
 
 def choose_plane(codes, labels):
-    """The plane to draw: the raw axes if there are two, else the plane of the type centres.
+    """The plane to draw: the raw axes if there are two, else the one nearest the type centres.
 
     Which plane is drawn decides what is seen: the first two latent dimensions
     may well be dead. The four type centres span three directions at most; the
@@ -241,7 +241,7 @@ def choose_plane(codes, labels):
     middle = centres.mean(axis=0)
     axes = np.linalg.svd(centres - middle, full_matrices=False)[2][:2]
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))
-    names = tuple(f"direction {k} of the plane through the type centres" for k in (1, 2))
+    names = tuple(f"direction {k} (between the type centres)" for k in (1, 2))
     return Plane(middle, axes, names)
 
 
@@ -294,7 +294,8 @@ def new_figure(height, title):
 
 def grid_figure(title, rows, row_labels=(), column_labels=()):
     """A figure that holds one grid of images and is just tall enough for it."""
-    margin = 1.4 if len(row_labels) else 0.1                 # inches, left of the images
+    words = [line for label in row_labels for line in label.split("\n")]
+    margin = 0.1 + 0.085 * max(map(len, words), default=0)   # inches, left of the images
     lines = title.count("\n") + max((label.count("\n") + 1 for label in column_labels), default=0)
     height = (8 - margin) * len(rows) / len(rows[0]) + 0.4 + 0.2 * lines
     figure = new_figure(height, title)
@@ -322,6 +323,16 @@ def show_grid(axes, rows, row_labels=(), column_labels=()):
     axes.set_xticks(pitch * np.arange(len(column_labels)) + middle, column_labels)
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
+
+
+def square_view(points):
+    """Limits of a square around points (N, 2), with a margin: for x and for y.
+
+    A square even if a collapsed model puts all points on a line.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    reach = 0.6 * max((high - low).max(), 0.1)
+    return [(middle - reach, middle + reach) for middle in (low + high) / 2]
 
 
 def scatter_codes(axes, codes, labels):
@@ -370,15 +381,15 @@ def draw_latent_space(data, codes):
     by_type, in_place = figure.subplots(1, 2, sharex=True, sharey=True)
     scatter_codes(by_type, codes, data.labels)
     show_thumbnails(in_place, codes.points, data)
-    in_place.set(xlabel=codes.plane.names[0], aspect="equal")
-    in_place.margins(0.1)                                    # room for thumbnails at the edge
+    xlim, ylim = square_view(codes.points)
+    in_place.set(xlabel=codes.plane.names[0], aspect="equal", xlim=xlim, ylim=ylim)
     in_place.set_title("some of the patterns, each at its place", fontsize=10)
     return figure
 
 
 def show_thumbnails(axes, points, data):
     """Small pictures of patterns at their codes, as many as fit side by side."""
-    for index in apart(points, distance=np.ptp(points, axis=0).max() / 9):
+    for index in apart(points, distance=max(np.ptp(points, axis=0).max(), 0.1) / 9):
         image = data.held_out[index].numpy().reshape(IMAGE_SIZE, -1)
         picture = OffsetImage(image, cmap="gray", norm=Normalize(0, 1), zoom=20 / IMAGE_SIZE)
         color = TYPE_COLORS[PATTERN_TYPES[data.labels[index]]]
@@ -710,7 +721,8 @@ def writable_folder(text):
         Path(text).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=text).close()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = "it is a file" if isinstance(error, FileExistsError) else (
+            getattr(error, "strerror", None) or error)
         raise argparse.ArgumentTypeError(
             f"must be a folder that can be written to, not {text!r} ({reason})") from None
     return Path(text)
@@ -769,6 +781,9 @@ def main(arguments=None):
     except WeightsError as error:
         print(f"Could not load the weights: {error}.", file=sys.stderr)
         return 2
+    except BrokenPipeError:          # whoever reads the output has seen enough, as "head" does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         print(f"Could not write the results: {error}.", file=sys.stderr)
         return 1

@@ -29,6 +29,7 @@ from latent_space_exploration import (
     interpolate_codes,
     publish_together,
     scatter_codes,
+    square_view,
 )
 from patterns import IMAGE_SIZE, PATTERN_TYPES, nearest_clean
 
@@ -148,10 +149,8 @@ class Explorer:
         self.map = self.figure.add_subplot()
         scatter_codes(self.map, self.codes, data.labels)
         seen = np.vstack([self.codes.points, self.codes.plane.project(self.z)])   # and zero
-        low, high = seen.min(axis=0), seen.max(axis=0)
-        reach = 0.6 * (high - low).max() * np.array([-1, 1])
-        x, y = (low + high) / 2
-        self.map.set(xlim=x + reach, ylim=y + reach)
+        xlim, ylim = square_view(seen)
+        self.map.set(xlim=xlim, ylim=ylim)
         for kind, point in enumerate(self.codes.plane.project(self.centres)):
             self.map.text(*point, f"{kind + 1}", ha="center", va="center",
                           bbox={"boxstyle": "circle", "facecolor": "white", "alpha": 0.8})

@@ -57,14 +57,18 @@ SEEDS = tuple(range(SEED, SEED + 5))   # the first one is the main script's own 
 
 
 # --- goal 3: the two edits of the page --------------------------------------------
+# All layers are made here, in the order of vae_model.py: the order decides which
+# random numbers each layer starts from, and a learner's edit must give the same model.
 class ShallowVAE(VAE):
     """One hidden layer on each side instead of two."""
 
     def __init__(self, input_dim=IMAGE_SIZE**2, hidden_dim=HIDDEN_DIM, latent_dim=LATENT_DIM):
-        super().__init__(input_dim, hidden_dim, latent_dim)
+        nn.Module.__init__(self)
         self.encoder = nn.Sequential(
             nn.Linear(input_dim, hidden_dim), nn.ReLU(),
         )
+        self.fc_mu = nn.Linear(hidden_dim, latent_dim)
+        self.fc_var = nn.Linear(hidden_dim, latent_dim)
         self.decoder = nn.Sequential(
             nn.Linear(latent_dim, hidden_dim), nn.ReLU(),
             nn.Linear(hidden_dim, input_dim), nn.Sigmoid(),
@@ -75,12 +79,14 @@ class DeepVAE(VAE):
     """Three hidden layers on each side instead of two."""
 
     def __init__(self, input_dim=IMAGE_SIZE**2, hidden_dim=HIDDEN_DIM, latent_dim=LATENT_DIM):
-        super().__init__(input_dim, hidden_dim, latent_dim)
+        nn.Module.__init__(self)
         self.encoder = nn.Sequential(
             nn.Linear(input_dim, hidden_dim), nn.ReLU(),
             nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
             nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
         )
+        self.fc_mu = nn.Linear(hidden_dim, latent_dim)
+        self.fc_var = nn.Linear(hidden_dim, latent_dim)
         self.decoder = nn.Sequential(
             nn.Linear(latent_dim, hidden_dim), nn.ReLU(),
             nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),

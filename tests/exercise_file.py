@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import exercise_reference as reference
+import imageio.v3  # noqa: F401  (what the starter imports, before a clock runs for it)
 import numpy as np
 import torch
 from exercise_guard import DebuggerError, TimeLimit, guarded
 from exercise_hints import HINTS
+
+import latent_space_exploration  # noqa: F401  (the same)
 
 SECONDS = 5             # for one call of the learner's code
 
@@ -162,6 +165,8 @@ class LearnerFile:
         if own:
             seen += f"\n    {own[-1].line}"
         hint, details = hint_for(error)
+        if hint == "gradients-tracked" and own and ".numpy(" not in own[-1].line:
+            hint = "numpy-function"
         if importing and hint == "error":
             hint = "error-on-import"
         return WrongError(hint, seen, line, **details)
@@ -208,6 +213,9 @@ KNOWN_ERRORS = (
     (RuntimeError, "mat1 and mat2 shapes", "sizes-do-not-fit"),
     (RuntimeError, "Can't call numpy() on Tensor that requires grad", "gradients-tracked"),
     (ValueError, "values to unpack", "unpacked"),
+    (TypeError, "'Tensor' and 'Linear'", "layer-not-called"),
+    (TypeError, "'Linear' and 'Tensor'", "layer-not-called"),
+    (TypeError, "must be Tensor, not Linear", "layer-not-called"),
     (TypeError, "positional argument", "arguments"),
     (TypeError, "unexpected keyword", "arguments"),
     (TypeError, "must be Tensor, not ReLU", "not-applied"),

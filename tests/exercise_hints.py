@@ -47,6 +47,13 @@ HINTS = {
     "not-applied": (
         "nn.ReLU(...) and nn.Sigmoid(...) make a layer; the tensor goes into that layer, not into "
         "its making.", "which brackets hold the tensor?"),
+    "layer-not-called": (
+        "A layer is not a matrix: it is called like a function, with the tensor in the brackets.",
+        "how does the tensor get into the layer?"),
+    "numpy-function": (
+        "A NumPy function is applied to a tensor that records gradients, which NumPy cannot "
+        "follow. torch has functions of its own for the same purpose.",
+        "which function here is NumPy's?"),
     "array-into-layer": (
         "Layers take tensors; here one is given a NumPy array.", "where did it become an array?"),
     "returns-nothing": (

@@ -63,7 +63,7 @@ def test_encode_against_matrix_arithmetic(batch):
     model = VAE()
     weights = {name: value.double().numpy() for name, value in model.state_dict().items()}
     hidden = batch.double().numpy()
-    for layer in ("encoder.0", "encoder.2"):
+    for layer in (f"encoder.{index}" for index in range(0, len(model.encoder), 2)):
         hidden = np.maximum(hidden @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"], 0)
     for output, layer in zip(model.encode(batch), ("fc_mu", "fc_var")):
         expected = hidden @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]

@@ -299,7 +299,9 @@ def grid_figure(title, rows, row_labels=(), column_labels=()):
     lines = title.count("\n") + max((label.count("\n") + 1 for label in column_labels), default=0)
     height = (8 - margin) * len(rows) / len(rows[0]) + 0.4 + 0.2 * lines
     figure = new_figure(height, title)
-    show_grid(figure.subplots(), rows, row_labels, column_labels)
+    axes = figure.subplots()
+    axes.set_anchor("E")                                     # what room is left goes to the labels
+    show_grid(axes, rows, row_labels, column_labels)
     return figure
 
 

@@ -203,7 +203,7 @@ def interpolate_codes(start, end, num_steps=8):
 def largest_step(frames):
     """Share of a morph's total change that its largest single step carries, 0 to 1."""
     steps = rmse(frames[1:], frames[:-1])
-    return steps.max() / steps.sum()
+    return steps.max() / steps.sum() if steps.any() else 0.0
 
 
 def nearest_neighbour_purity(points, labels):
@@ -571,8 +571,12 @@ def publish_together(output_dir):
     """Yield a scratch folder; its files move to ``output_dir`` only if all went well."""
     with tempfile.TemporaryDirectory(dir=output_dir, prefix=".unfinished-") as scratch:
         yield Path(scratch)
-        for file in sorted(Path(scratch).iterdir()):
-            os.replace(file, Path(output_dir) / file.name)
+        moves = [(file, Path(output_dir) / file.name) for file in sorted(Path(scratch).iterdir())]
+        for _, target in moves:      # before the first move, so that it is all or nothing
+            if target.is_dir():
+                raise IsADirectoryError(f"{target} is a folder, and a file is to go there")
+        for file, target in moves:
+            os.replace(file, target)
 
 
 def print_header(model, settings):
@@ -719,6 +723,8 @@ def real_number(low, high):
 
 def writable_folder(text):
     """A folder that exists or can be made, and in which files can be created."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be the name of a folder, not ''")
     try:
         Path(text).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=text).close()

@@ -134,8 +134,8 @@ def main(vae, interpolate, create_latent_walk_animation):
     """Run the four functions in order, as far as they are written; returns the exit code."""
     patterns = one_of_each_type()
     try:
-        attempt("TODO 1, encode", vae.encode, patterns)
-        attempt("TODO 2, decode", vae.decode, torch.zeros(1, LATENT_DIM))
+        attempt("TODO 1, encode", lambda: vae.encode(patterns))
+        attempt("TODO 2, decode", lambda: vae.decode(torch.zeros(1, LATENT_DIM)))
         load_weights(vae)
         attempt("TODO 3, interpolate", draw_interpolations, vae, patterns, interpolate)
         attempt("Challenge, create_latent_walk_animation",

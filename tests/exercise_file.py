@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import importlib.util
 import os
 import shutil
 import sys
@@ -86,19 +87,23 @@ class LearnerFile:
             self.problem = wrong
 
     def _load(self):
+        try:                                      # as Python does: byte order mark, coding line
+            source = importlib.util.decode_source(self.path.read_bytes())
+        except (OSError, SyntaxError, ValueError) as error:
+            raise WrongError("unreadable-file", f"{type(error).__name__}: {error}", 1) from None
         try:
-            source = self.path.read_text(encoding="utf-8")
-            self.tree = ast.parse(source, str(self.path))
+            tree = ast.parse(source, str(self.path))
+            code = compile(tree, str(self.path), "exec")       # finds more than ast.parse
+        except ValueError as error:               # a zero byte
+            raise WrongError("unreadable-file", f"{type(error).__name__}: {error}", 1) from None
         except SyntaxError as error:
             raise WrongError(
                 "syntax-error", f"{type(error).__name__}: {error.msg}, in the line\n"
                 f"    {(error.text or '').strip()}", error.lineno) from None
-        except (OSError, ValueError) as error:
-            raise WrongError("unreadable-file", f"{type(error).__name__}: {error}", 1) from None
+        self.tree = tree
         module = types.ModuleType("learner_file")
         module.__file__ = str(self.path)
         sys.modules[module.__name__] = module          # dataclasses and pickle look there
-        code = compile(self.tree, str(self.path), "exec")
         self.call(self._execute, code, module.__dict__, importing=True)
         self.module = module
 
@@ -118,11 +123,11 @@ class LearnerFile:
 
     def function(self, todo):
         """The function of a module-level TODO."""
-        return self._find(self.module, todo.name)
+        return self.find(self.module, todo.name)
 
     def make_vae(self):
         """The learner's SimpleVAE with loud weights."""
-        vae = self.call(self._find(self.module, "SimpleVAE"), called="SimpleVAE()")
+        vae = self.call(self.find(self.module, "SimpleVAE"), called="SimpleVAE()")
         try:
             vae.load_state_dict(reference.loud_weights())
         except (RuntimeError, AttributeError):
@@ -130,7 +135,7 @@ class LearnerFile:
                 "layers-changed", "layers other than the given six, or of other sizes") from None
         return vae
 
-    def _find(self, owner, name):
+    def find(self, owner, name):
         if not callable(getattr(owner, name, None)):
             raise WrongError("name-missing", f"the file defines no {name}", name=name)
         return getattr(owner, name)
@@ -216,11 +221,14 @@ KNOWN_ERRORS = (
     (TypeError, "'Tensor' and 'Linear'", "layer-not-called"),
     (TypeError, "'Linear' and 'Tensor'", "layer-not-called"),
     (TypeError, "must be Tensor, not Linear", "layer-not-called"),
+    (TypeError, "Sigmoid.__init__", "not-applied"),
+    (TypeError, "ReLU.__init__", "not-applied"),
     (TypeError, "positional argument", "arguments"),
     (TypeError, "unexpected keyword", "arguments"),
     (TypeError, "must be Tensor, not ReLU", "not-applied"),
     (TypeError, "must be Tensor, not Sigmoid", "not-applied"),
-    (TypeError, "must be Tensor, not", "array-into-layer"),
+    (TypeError, "must be Tensor, not numpy", "array-into-layer"),
+    (TypeError, "must be Tensor, not builtin_function", "brackets-missing"),
     (TypeError, "Cannot handle this data type", "not-uint8"),
 )
 

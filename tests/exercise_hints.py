@@ -54,6 +54,9 @@ HINTS = {
         "A NumPy function is applied to a tensor that records gradients, which NumPy cannot "
         "follow. torch has functions of its own for the same purpose.",
         "which function here is NumPy's?"),
+    "brackets-missing": (
+        "A function itself is passed on, not its result: the brackets of a call are missing.",
+        "which function is named here, but not called?"),
     "array-into-layer": (
         "Layers take tensors; here one is given a NumPy array.", "where did it become an array?"),
     "returns-nothing": (

@@ -26,22 +26,25 @@ def check_interpolate(learner, todo):
 def check_once(learner, function, num_steps):
     vae = ReferenceVAE()
     pair = reference.some_patterns(3)[1:]
-    untouched = pair.clone()
+    untouched, given = pair.clone(), list(pair)
     options = {} if num_steps == 8 else {"num_steps": num_steps}      # 8 is the default
     shown = "interpolate(vae, pattern_a, pattern_b" + "".join(
         f", {name}={value}" for name, value in options.items()) + ")"
 
     def ask(model):
-        return learner.call(function, model, *pair, called=shown, **options)
+        return learner.call(function, model, *given, called=shown, **options)
 
     try:
         answer = ask(vae)
         require_list(answer)
-        if not torch.equal(pair, untouched):
+        if [pattern.shape for pattern in given] != [pattern.shape for pattern in untouched] \
+                or not torch.equal(pair, untouched):
             raise WrongError("arguments-changed", "the patterns hold other values after the call")
         weights = vae.state_dict()
-        if any(not torch.equal(weights[name], value)
-               for name, value in reference.loud_weights().items()):
+        right = reference.loud_weights()
+        if weights.keys() != right.keys() or any(
+                weights[name].dtype != value.dtype or not torch.equal(weights[name], value)
+                for name, value in right.items()):
             raise WrongError("model-changed", "the model has other weights after the call")
         require_number(answer, num_steps)
         frames = require_arrays(answer)

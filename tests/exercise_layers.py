@@ -115,11 +115,13 @@ class Chain:
         return x
 
     def mistakes(self):
-        """Every known mistake, single ones first, then pairs in different places."""
+        """Every known mistake: single ones, pairs in different places, both ReLUs and the end."""
         singles = list(self._singles())
         yield from ((mistake,) for mistake in singles)
         yield from (pair for pair in itertools.combinations(singles, 2)
                     if pair[0].part != pair[1].part)
+        first, second, end = ([one for one in singles if one.part == part] for part in (2, 4, 6))
+        yield from ((*both, last) for both in zip(first, second) for last in end)
 
     def _singles(self):
         first, second, _ = self.layers
@@ -162,7 +164,7 @@ def check_half(learner, name, chain, make_input, letter):
     def ask(x):
         shown = f"vae.{name}({letter}) with {letter} of shape {tuple(x.shape)}"
         try:
-            return shown, learner.call(getattr(vae, name), x, called=shown)
+            return shown, learner.call(learner.find(vae, name), x, called=shown)
         except WrongError as wrong:
             if wrong.hint == "gradients-tracked":      # the step after it would be wrong as well
                 wrong.hint = "returns-array"

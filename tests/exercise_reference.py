@@ -5,6 +5,7 @@ less than 0.001. The weights here are loud: drawn from a seeded normal
 distribution that is wide enough for each ReLU and each layer to matter.
 """
 
+import contextlib
 import functools
 
 import numpy as np
@@ -107,12 +108,14 @@ class ReferenceVAE(nn.Module):
 
     def encode(self, x):
         hidden = F.relu(self.encoder_fc2(F.relu(self.encoder_fc1(x))))
-        self.encoded.append(x.detach().reshape(-1, PIXELS).numpy().copy())
+        with contextlib.suppress(RuntimeError):      # inside torch.vmap there are no values
+            self.encoded.append(x.detach().reshape(-1, PIXELS).numpy().copy())
         return self.fc_mu(hidden)
 
     def decode(self, z):
         hidden = F.relu(self.decoder_fc2(F.relu(self.decoder_fc1(z))))
-        self.decoded.append(z.detach().reshape(-1, LATENT_DIM).numpy().copy())
+        with contextlib.suppress(RuntimeError):
+            self.decoded.append(z.detach().reshape(-1, LATENT_DIM).numpy().copy())
         return torch.sigmoid(self.decoder_out(hidden))
 
 

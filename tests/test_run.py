@@ -101,6 +101,21 @@ def test_bad_numbers_get_one_sentence(option, values, allowed, capsys, monkeypat
             assert part in errors
 
 
+def test_an_empty_output_folder_gets_one_sentence(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main_script.main(["--output-dir", ""])
+    assert stop.value.code == 2
+    assert "must be the name of a folder" in capsys.readouterr().err
+
+
+def test_publishing_is_all_or_nothing(tmp_path):
+    (tmp_path / "b").mkdir()
+    with pytest.raises(IsADirectoryError), main_script.publish_together(tmp_path) as scratch:
+        (scratch / "a").write_text("new")
+        (scratch / "b").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
 def test_a_bad_default_is_found_like_bad_input(capsys, monkeypatch):
     monkeypatch.setattr(main_script, "BETA", float("nan"))
     with pytest.raises(SystemExit):

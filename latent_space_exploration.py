@@ -758,6 +758,11 @@ def parse_settings(arguments=None):
     add("--load", action="store_true",
         help="with --interactive: take the weights of the last run instead of training")
     settings = parser.parse_args(arguments)
+    for name, value, least in (("NUM_TRAIN", NUM_TRAIN, 1), ("BATCH_SIZE", BATCH_SIZE, 1),
+                               ("NUM_HELD_OUT", NUM_HELD_OUT, 2 * len(PATTERN_TYPES)),
+                               ("LEARNING_RATE", LEARNING_RATE, 0)):
+        if not least <= value < math.inf:
+            parser.error(f"{name} in the configuration block must be {least} or more, not {value}")
     if settings.load and not settings.interactive:
         parser.error("--load goes with --interactive, which shows a model without training again")
     if settings.interactive:

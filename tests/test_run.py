@@ -101,6 +101,17 @@ def test_bad_numbers_get_one_sentence(option, values, allowed, capsys, monkeypat
             assert part in errors
 
 
+@pytest.mark.parametrize(("name", "value"), [
+    ("NUM_TRAIN", 0), ("BATCH_SIZE", 0), ("NUM_HELD_OUT", 3), ("LEARNING_RATE", -1.0),
+    ("LEARNING_RATE", float("nan"))])
+def test_bad_constants_get_one_sentence(name, value, capsys, monkeypatch):
+    monkeypatch.setattr(main_script, name, value)
+    with pytest.raises(SystemExit) as stop:
+        main_script.main([])
+    assert stop.value.code == 2
+    assert f"{name} in the configuration block must be" in capsys.readouterr().err
+
+
 def test_an_empty_output_folder_gets_one_sentence(capsys):
     with pytest.raises(SystemExit) as stop:
         main_script.main(["--output-dir", ""])

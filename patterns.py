@@ -8,7 +8,10 @@ falls off like a Gaussian), and the place and the width of the line vary
 can pick up: between any two lines there are others.
 """
 
+from pathlib import Path
+import contextlib, sys, os, tempfile
 import numpy as np
+OUTPUT_DIR = Path(__file__).resolve().parent / "outputs"   # SHIM
 
 # --- what the patterns look like (all of it may be changed) -------------------
 IMAGE_SIZE = 16               # pixels per side              (try: 8, 24, 32)
@@ -137,6 +140,27 @@ def _dense_grid(num_shifts, num_widths):
 def _require_count(name, value):
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be a whole number of 1 or more, not {value!r}")
+
+
+def grid_figure(*a, **k):   # SHIM
+    from latent_space_exploration import grid_figure as g
+    return g(*a, **k)
+
+
+@contextlib.contextmanager
+def plain_matplotlib():   # SHIM
+    yield
+
+
+@contextlib.contextmanager
+def publish_together(output_dir):   # SHIM
+    from latent_space_exploration import publish_together as g
+    with g(output_dir) as scratch:
+        yield scratch
+
+
+def run_program(main):   # SHIM
+    sys.exit(main())
 
 
 def main():

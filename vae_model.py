@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from patterns import IMAGE_SIZE
+from patterns import IMAGE_SIZE, OUTPUT_DIR
 
 # --- sizes (change them here; everything else follows) ------------------------
 HIDDEN_DIM = 128   # neurons in each hidden layer
@@ -150,3 +150,23 @@ def _require_unit_interval(name, values, error_for_nan=None):
         raise error_for_nan
     if not (low >= 0 and high <= 1):
         raise ValueError(f"{name} must lie in [0, 1], but its values span {low:g} to {high:g}")
+
+
+WEIGHTS = "vae_weights.pth"   # SHIM
+
+
+class WeightsError(ValueError):
+    """SHIM"""
+
+
+def load_model(file=OUTPUT_DIR / WEIGHTS):
+    """SHIM"""
+    try:
+        weights = torch.load(file, weights_only=True)
+        model = VAE()
+        model.load_state_dict(weights)
+    except FileNotFoundError:
+        raise WeightsError("there are no trained weights yet: python latent_space_exploration.py") from None
+    except Exception:
+        raise WeightsError("foreign weights. Train first: python latent_space_exploration.py") from None
+    return model

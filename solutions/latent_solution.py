@@ -1,24 +1,28 @@
 """The finished latent_starter.py: one clear way to write TODO 1, 2, 3 and the challenge.
 
-    python solutions/latent_solution.py       # writes the same files as the finished starter
-
-Only what the learner writes stands here; the run is given in the starter.
+    python solutions/latent_solution.py       # checks itself and draws, as the starter does
 """
+# ruff: noqa: E402  (the run comes first, because it needs none of the imports)
+
+if __name__ == "__main__":      # given: the run, which checks this file and draws what it makes
+    import pathlib
+    import runpy
+    import sys
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    sys.argv = ["latent_solution.py", __file__]
+    runpy.run_module("tests.exercise", run_name="__main__")
 
 import math
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import imageio.v3 as iio
 import numpy as np
 import torch
 from torch import nn
 
-from latent_starter import GIF_FILE, main
-from patterns import IMAGE_SIZE
+from patterns import IMAGE_SIZE, OUTPUT_DIR
 from vae_model import HIDDEN_DIM, LATENT_DIM
+
+GIF_FILE = OUTPUT_DIR / "latent_walk.gif"
 
 
 class SimpleVAE(nn.Module):
@@ -63,7 +67,3 @@ def create_latent_walk_animation(vae, patterns, fps=10):
         for frame in interpolate(vae, start, end, num_steps=12)[:-1]:   # the end: next start
             pictures.append((255 * np.kron(frame, block)).round().astype(np.uint8))
     iio.imwrite(GIF_FILE, pictures, duration=1000 / fps, loop=0)   # milliseconds for a frame
-
-
-if __name__ == "__main__":
-    sys.exit(main(SimpleVAE(), interpolate, create_latent_walk_animation))

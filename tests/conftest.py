@@ -1,7 +1,6 @@
-"""What all tests share: where the modules are, and the progress of exercise 3."""
+"""What all tests share: the processes started early, and the report of exercise 3."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,57 +9,65 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-RESULTS = pytest.StashKey()      # results of tests/test_exercise.py, by TODO
-TO_DO = "to do: "                # how the reason of a skipped TODO begins
-
-
-@pytest.fixture(scope="session", autouse=True)
-def slow_runs(request, tmp_path_factory):
-    """What test_run.py waits for, started early to use the second core: folder, process."""
-    if not any(item.path.name == "test_run.py" for item in request.session.items):
-        yield None
-        return
-    from slow_runs import start_slow_runs
-
-    folder = tmp_path_factory.mktemp("slow_runs")
-    process = start_slow_runs(folder)
-    yield folder, process
-    process.kill()
+JUDGEMENT = pytest.StashKey()    # what tests/test_exercise.py found out
+ALONE = pytest.StashKey()        # whether nothing else was asked for
+EXERCISE = "test_exercise.py"
 
 
+# --- exercise 3 -----------------------------------------------------------------------
 def pytest_addoption(parser):
     parser.addoption(
         "--starter", metavar="FILE", default=str(ROOT / "latent_starter.py"),
         help="check this file in tests/test_exercise.py instead of latent_starter.py")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    config.stash[RESULTS] = {}
     if not Path(config.getoption("--starter")).is_file():
         raise pytest.UsageError(f"--starter: no such file: {config.getoption('--starter')}")
+    named = [Path(one.split("::")[0]).name for one in config.invocation_params.args
+             if ".py" in one and not one.startswith("-")]
+    named = [one for one in named if one != Path(config.getoption("--starter")).name]
+    config.stash[ALONE] = named == [EXERCISE] and not config.option.collectonly
+    if config.stash[ALONE]:          # then the report says it all
+        config.option.verbose = -2
+        config.option.tbstyle = "no"
+        config.option.no_header = config.option.no_summary = True
 
 
-def pytest_report_teststatus(report):
+@pytest.fixture(scope="session")
+def judgement_of_starter(request):
+    """What the checks say about the file of ``--starter``."""
+    from tests.exercise.process import LostError, Workshop, judge
+
+    try:
+        with Workshop() as workshop:
+            judgement = judge(Path(request.config.getoption("--starter")), workshop)
+    except LostError as error:
+        pytest.exit(f"The checks cannot start: {error}", returncode=1)
+    request.config.stash[JUDGEMENT] = judgement
+    return judgement
+
+
+def pytest_report_teststatus(report, config):
     """Count a TODO that is not begun as "to do" instead of as skipped."""
-    if report.skipped and isinstance(report.longrepr, tuple) and TO_DO in report.longrepr[2]:
-        return "to do", "-", "TO DO"
-    return None
+    if EXERCISE not in report.nodeid:
+        return None
+    to_do = report.skipped and isinstance(report.longrepr, tuple) and "to do" in report.longrepr[2]
+    if config.stash[ALONE]:
+        return ("to do" if to_do else report.outcome), "", ""
+    return ("to do", "-", "TO DO") if to_do else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter, config):
-    """Say in the very end how far the exercise is, whether something failed or not."""
+    """Say in the very end how far the exercise is, as the run of the starter does."""
     result = yield
-    if config.stash[RESULTS]:
-        from exercise_checks import progress
-        from exercise_file import relative_to_here
+    judgement = config.stash.get(JUDGEMENT, None)
+    if judgement:
+        from tests.exercise.report import next_step, verdict
 
-        file = Path(config.getoption("--starter")).resolve()
-        terminalreporter.section("Exercise 3: how far you are")
-        for line in progress(config.stash[RESULTS], relative_to_here(file),
-                             relative_to_here(ROOT / "outputs"),
-                             relative_to_here(ROOT / "solutions" / "latent_solution.py")):
-            terminalreporter.write_line(line)
+        if not config.stash[ALONE]:
+            terminalreporter.section("Exercise 3")
+        terminalreporter.write_line(f"{verdict(judgement)}\n\n{next_step(judgement)}")
     return result

@@ -29,7 +29,7 @@ SIZES = {                                   # layer: values in, values out
 
 @functools.cache
 def loud_weights(seed=3):
-    """A state dict for ``SimpleVAE``: float32 tensors."""
+    """A state dict for ``SimpleVAE``: float32 tensors. Nobody may change them."""
     rng = np.random.default_rng(seed)
     weights = {}
     for layer, (inputs, outputs) in SIZES.items():
@@ -98,11 +98,12 @@ def as_squares(images):
 class ReferenceVAE(nn.Module):
     """A right model that keeps what it was asked to encode and to decode."""
 
-    def __init__(self):
+    def __init__(self, weights=None):
         super().__init__()
         for layer, (inputs, outputs) in SIZES.items():
             self.add_module(layer, nn.Linear(inputs, outputs, device="meta"))   # no values yet
-        copies = {name: values.clone() for name, values in loud_weights().items()}
+        weights = weights or loud_weights()
+        copies = {name: values.clone() for name, values in weights.items()}
         self.load_state_dict(copies, assign=True)
         self.encoded, self.decoded = [], []
 
@@ -119,7 +120,7 @@ class ReferenceVAE(nn.Module):
         return torch.sigmoid(self.decoder_out(hidden))
 
 
-def reference_interpolate(vae, pattern_a, pattern_b, num_steps=8):
+def interpolate(vae, pattern_a, pattern_b, num_steps=8):
     """A right ``interpolate``, for a challenge that is written before TODO 3."""
     with torch.no_grad():
         codes = vae.encode(torch.stack([pattern_a, pattern_b]))

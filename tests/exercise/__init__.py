@@ -1,0 +1,18 @@
+"""The checks of exercise 3: they read the learner's file, run it apart, and say what they saw.
+
+    todos.py        what is to be written, and how far a file is (read, never run)
+    process.py      the process in which the learner's code runs, seen from outside
+    child.py        the same process from inside: limits, one file after the other
+    learner.py      load the file, call its functions
+    errors.py       from an exception to what was meant
+    layers.py       TODO 1 and 2, by what each layer was given
+    interpolate.py  TODO 3, by the weights that each frame was made with
+    walk.py         the challenge, by the weights that can be read off each frame
+    reference.py    right answers, in NumPy
+    hints.py        the words for each mistake
+    report.py       what is printed
+    pictures.py     my_interpolation.png
+    answers/        stored right and wrong answers, for the tests of these checks
+
+The first two, hints and report do without torch, so that what needs no torch is said at once.
+"""

@@ -1,0 +1,34 @@
+"""Check a learner's file and draw what it makes; latent_starter.py runs this.
+
+    python -m tests.exercise FILE       # exit code 1 if anything is wrong, 0 if right or to do
+"""
+
+import sys
+from pathlib import Path
+
+from tests.exercise.pictures import show
+from tests.exercise.process import LostError, Workshop, judge
+from tests.exercise.report import next_step, verdict
+
+
+def main():
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "latent_starter.py")
+    with Workshop() as workshop:
+        try:
+            judgement = judge(path, workshop)
+        except LostError as error:
+            sys.exit(f"The checks cannot start: {error}")
+        print(verdict(judgement), end="\n\n", flush=True)     # drawing takes a moment longer
+        line = show(judgement, workshop)
+    if line:
+        print(line)
+    print(next_step(judgement))
+    sys.exit(judgement.exit_code)
+
+
+if __name__ == "__main__":
+    try:
+        from patterns import run_program
+    except Exception as error:          # patterns.py is edited in other exercises
+        sys.exit(f"patterns.py cannot be used: {type(error).__name__}: {error}")
+    run_program(main)

@@ -1,0 +1,142 @@
+"""my_interpolation.png: what the learner's functions draw, beside what right ones draw.
+
+The frames are made in the process of the learner's code (``make_frames``), the
+picture outside of it (``draw``), where Matplotlib may be slow after all has been said.
+"""
+
+import json
+import shutil
+import types
+from pathlib import Path
+
+from tests.exercise.hints import MORPH, RESULT
+
+ANSWERED = {**RESULT, **MORPH}   # hints of functions that gave something, although it was wrong
+SEED = 7                 # of the patterns that are drawn; training never saw them
+PICTURE, GIF = "my_interpolation.png", "latent_walk.gif"
+
+
+# --- in the process of the learner's code ------------------------------------------------
+def make_frames(learner, usable, folder):
+    """Write the frames of the learner's functions and of right ones, or say why not.
+
+    ``usable`` holds the names of the functions that may be called.
+    """
+    import numpy as np
+
+    from tests.exercise.hints import WrongError
+    from tests.exercise.reference import ReferenceVAE, interpolate
+    from vae_model import WeightsError, load_model
+
+    note = {}
+    try:
+        weights = layer_by_layer(load_model())
+    except (WeightsError, LookupError) as error:
+        note["problem"] = str(error)
+    else:
+        patterns = one_of_each_type()
+        right_vae = ReferenceVAE(weights)
+        try:
+            learner.load()
+            vae = learner.make_vae(weights)
+            for name in {"encode", "decode"} - set(usable):
+                setattr(vae, name, types.MethodType(getattr(ReferenceVAE, name), vae))
+                vae.encoded, vae.decoded = [], []
+            mine = learner.module.interpolate if "interpolate" in usable else interpolate
+            learner.module.interpolate = mine       # the challenge calls it
+            pairs = list(zip(patterns, patterns.roll(-1, dims=0)))
+            for name, function, model in (("mine", mine, vae),
+                                          ("right", interpolate, right_vae)):
+                rows = [learner.call(function, model, a.clone(), b.clone()) for a, b in pairs]
+                np.save(folder / f"{name}.npy", as_rows(rows, patterns.shape[1]))
+            if "create_latent_walk_animation" in usable:
+                learner.call(learner.module.create_latent_walk_animation, vae, patterns)
+        except (WrongError, ValueError, RuntimeError, TypeError, AttributeError):
+            note["problem"] = "what is written gives no frames that could be drawn yet"
+    (folder / "note.json").write_text(json.dumps(note))
+
+
+def layer_by_layer(trained):
+    """The weights of a trained VAE under the names of SimpleVAE's layers: a state dict."""
+    layers = {"encoder_fc1": trained.encoder[0], "encoder_fc2": trained.encoder[2],
+              "fc_mu": trained.fc_mu, "decoder_fc1": trained.decoder[0],
+              "decoder_fc2": trained.decoder[2], "decoder_out": trained.decoder[4]}
+    return {f"{name}.{kind}": getattr(layer, kind).detach()
+            for name, layer in layers.items() for kind in ("weight", "bias")}
+
+
+def one_of_each_type():
+    """A pattern of each type: tensor (4, input_dim)."""
+    import numpy as np
+    import torch
+
+    from patterns import PATTERN_TYPES, generate_patterns
+
+    images, labels = generate_patterns(10 * len(PATTERN_TYPES), SEED)
+    first = [int(np.flatnonzero(labels == kind)[0]) for kind in range(len(PATTERN_TYPES))]
+    return torch.from_numpy(images[first])
+
+
+def as_rows(rows, pixels):
+    """Frames of whatever kind as an array (morphs, frames, pixels)."""
+    import numpy as np
+    import torch
+
+    plain = [[frame.detach().numpy() if isinstance(frame, torch.Tensor) else np.asarray(frame)
+              for frame in row] for row in rows]
+    return np.array(plain, dtype=np.float32).reshape(len(rows), -1, pixels)
+
+
+# --- outside of it ---------------------------------------------------------------------------
+def show(judgement, workshop):
+    """Let the pictures be made and publish them; returns a line that says what came of it."""
+    from patterns import OUTPUT_DIR, publish_together
+
+    states = {todo.name: one for todo, one in judgement.results.items()}
+    begun = [name for name, one in states.items() if one.state in ("right", "wrong")]
+    if not begun or judgement.file.state == "wrong":
+        return ""
+    usable = [name for name in begun if states[name].state == "right"
+              or states[name].hint in ANSWERED]
+    job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": 10}
+    for message in workshop.run([job], job["left"]):
+        pass
+    folder = workshop.folder
+    if message["kind"] != "done" or not (folder / "note.json").exists():
+        return "No picture: what is written did not get to its end with the trained weights."
+    note = json.loads((folder / "note.json").read_text())
+    if "problem" in note:
+        return f"No picture: {note['problem']}"
+    gif = folder / "outputs" / GIF
+    done = all(one.state == "right" for one in states.values())
+    OUTPUT_DIR.mkdir(exist_ok=True)
+    with publish_together(OUTPUT_DIR) as scratch:
+        draw(folder, [one.state for name, one in states.items() if name in usable],
+             scratch / PICTURE)
+        if done and gif.exists():
+            shutil.copyfile(gif, Path(scratch) / GIF)
+    line = f"Picture: {OUTPUT_DIR.name}/{PICTURE} (each morph of yours above, a right one below)"
+    if done and gif.exists():
+        line += f"\nGIF:     {OUTPUT_DIR.name}/{GIF} (open it in a browser)"
+    return line
+
+
+def draw(folder, states, file):
+    """Draw the frames that the learner's functions and right ones made."""
+    import numpy as np
+
+    from patterns import PATTERN_TYPES, grid_figure, plain_matplotlib
+
+    mine, right = (np.load(folder / f"{name}.npy") for name in ("mine", "right"))
+    count = mine.shape[1]
+    right = right if right.shape[1] == count else right[:, np.linspace(
+        0, right.shape[1] - 1, count).round().astype(int)]
+    rows = np.stack([mine, right], axis=1).reshape(2 * len(mine), count, -1)
+    whose = "yours" if set(states) == {"right"} else "yours: not right yet"
+    to_names = [*PATTERN_TYPES[1:], PATTERN_TYPES[0]]
+    labels = [label for start, end in zip(PATTERN_TYPES, to_names)
+              for label in (f"{start} to {end}\n{whose}", "a right answer")]
+    with plain_matplotlib():
+        figure = grid_figure("From pattern to pattern through the trained latent space", rows,
+                             labels, [str(number) for number in range(1, count + 1)])
+        figure.savefig(file)

@@ -1,0 +1,97 @@
+"""What the checks print: at most a handful of lines for each TODO, the next step last."""
+
+import os
+import textwrap
+from dataclasses import dataclass
+
+from tests.exercise.hints import HINTS
+from tests.exercise.todos import TODOS
+
+WIDTH = 99              # no line is longer
+MARK = "  {:9}"         # in front of each part of a message
+MOST_LINES = 2          # of what was seen, of a cause, of a place
+
+
+@dataclass(frozen=True)
+class Result:
+    """How far one TODO (or the file as a whole) is, and what to tell the learner about it."""
+
+    state: str           # "right", "wrong", "to do", or "unchecked"
+    line: int = 1
+    hint: str = ""       # a key of HINTS
+    message: str = ""    # the four parts of a wrong answer; why something was not checked
+    remark: str = ""     # beside a right answer
+
+
+def wrong_result(wrong, called, source, line):
+    """A Result of a WrongError, with the four parts that a learner reads."""
+    cause, look = HINTS[wrong.hint]
+    cause, look = cause.format_map(wrong.details), look.format_map(wrong.details)
+    line = wrong.line or line
+    place = f"{source.path.name}, line {line}: "
+    place += source.text_of(line) if wrong.show_line or not look else look
+    parts = {"called": wrong.called or called, "seen": wrong.seen, "cause": cause,
+             "look at": place}
+    message = "\n".join(part(name, text) for name, text in parts.items())
+    return Result("wrong", line, wrong.hint, message)
+
+
+def part(name, text):
+    """One part of a message, wrapped and cut."""
+    text = " ".join(ascii_only(text).split())
+    lines = textwrap.wrap(text, WIDTH, initial_indent=MARK.format(name),
+                          subsequent_indent=MARK.format(""), break_on_hyphens=False,
+                          max_lines=MOST_LINES, placeholder=" ...")
+    return "\n".join(lines)
+
+
+def ascii_only(text):
+    """A text as every terminal can show it."""
+    return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def verdict(judgement):
+    """The lines that say how far each TODO is."""
+    lines = printed_lines(judgement.printed)
+    if judgement.file.state == "wrong":
+        lines += ["The file as a whole: not right yet", judgement.file.message]
+    for todo in TODOS:
+        result = judgement.results[todo]
+        state = "not right yet" if result.state == "wrong" else result.state
+        if result.state == "unchecked":
+            state = f"not checked: {result.message}"
+        lines.append(f"{todo.title}: {state}" + (f" ({result.remark})" if result.remark else ""))
+        if result.state == "wrong":
+            lines.append(result.message)
+    return "\n".join(lines)
+
+
+def printed_lines(printed):
+    """What the learner's code printed, in front of everything else."""
+    lines = []
+    for name, text in printed.items():
+        shown = [ascii_only(line)[:WIDTH - 2] for line in text.rstrip().splitlines()]
+        more = [f"... ({len(shown) - 8} more lines)"] if len(shown) > 9 else []
+        shown = shown[:8] + more if more else shown
+        lines += [f"Printed by {name}:", *("  " + line for line in shown), ""]
+    return lines
+
+
+def next_step(judgement):
+    """The last lines."""
+    file = relative_to_here(judgement.source.path)
+    if judgement.file.state == "wrong":
+        return f"Next: repair {file}, line {judgement.file.line}"
+    ahead = [todo for todo in TODOS if judgement.results[todo].state != "right"]
+    if ahead:
+        return f"Next: {ahead[0].title} ({file}, line {judgement.results[ahead[0]].line})"
+    return "All four are right, well done! Compare with solutions/latent_solution.py."
+
+
+def relative_to_here(path):
+    """A path as a person would type it: from here, or else its name alone."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:                       # another drive of Windows
+        return path.name
+    return path.name if relative.startswith(os.pardir) else relative

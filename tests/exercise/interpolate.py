@@ -172,6 +172,8 @@ def require_kept(frames, decoded, patterns, seen):
         if close(ends, as_squares(patterns)):
             raise WrongError("ends-raw", f"{seen}; {len(decoded)} codes were decoded")
         return None
+    if close(frames, decoded):
+        return slice(None)
     if close(frames[1:-1], decoded[1:-1]) and close(frames[[0, -1]], as_squares(patterns)):
         raise WrongError("ends-raw", seen)
     for hint, what, changed in changed_frames(decoded):
@@ -212,11 +214,12 @@ def require_weights(decoded, codes, alpha, seen):
     """Raise a WrongError that tells from the weights of both codes what was mixed, and how."""
     basis = np.vstack([codes, np.ones(codes.shape[1])])[:max(2, min(3, codes.shape[1]))]
     weights = np.linalg.lstsq(basis.T, decoded.T, rcond=None)[0].T
+    angle = np.arccos(codes[0] @ codes[1] / np.prod(np.linalg.norm(codes, axis=1)))
+    arc = mix(*codes, *(np.sin(angle * w) / np.sin(angle) for w in (1 - alpha, alpha)))
+    if len(alpha) > 2 and close(decoded, arc):
+        raise WrongError("not-straight", seen)
     if not close(decoded, weights @ basis):
-        size = np.linalg.norm(codes, axis=1)
-        angle = np.arccos(codes[0] @ codes[1] / np.prod(size))
-        arc = mix(*codes, *(np.sin(angle * w) / np.sin(angle) for w in (1 - alpha, alpha)))
-        raise WrongError("not-straight" if close(decoded, arc) else "off-line", seen)
+        raise WrongError("off-line", seen)
     weight_a, weight_b = weights[:, 0], weights[:, 1]
     if len(basis) > 2 and np.abs(weights[:, 2]).max() > TOLERANCE:
         shift = weights[:, 2]

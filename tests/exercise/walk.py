@@ -22,7 +22,7 @@ from vae_model import LATENT_DIM
 
 NAME = "create_latent_walk_animation"
 SMALLEST = 256          # pixels per side
-DARK, BRIGHT = 0.1, 0.9   # ends of the ramp; 1.0 is kept for a pattern itself, to show overflows
+DARK, BRIGHT = 0.1, 0.8   # ends of the ramp; 1.0 is kept for a pattern itself, to show overflows
 NEAR = 0.012            # by which brightness, 0 to 1, may differ: rounding to 255 steps, a palette
 AT_A_PATTERN = 0.03     # a weight this close to 1 shows the pattern itself
 LARGEST_STEP = 0.51     # of the way from one pattern to the next
@@ -229,6 +229,8 @@ def weights_of(gif, count):
     if not constant or np.abs(small[:, 0] - RAMP).max() > NEAR:
         return None
     grey = (rows.mean(axis=2) - DARK) / (1 - DARK)
+    if grey.min() < -0.05:
+        raise WrongError("wrapped", "dark stripes where the decoder gave white")
     return np.interp(grey, curved(GRID), GRID)
 
 
@@ -316,8 +318,7 @@ def require_route(places, count):
     if set(legs) != set(tour) or legs != turned(legs, tour[0]) and turned(legs, tour[0]) != tour:
         explain_route(legs, visited, tour, seen)
     left_out = [k for k in range(count) if k not in visited]
-    path = unrolled(places, tour)
-    steps = np.abs(np.diff(path)) % count
+    steps = np.array([step(*pair) for pair in itertools.pairwise(places)])
     if left_out:
         numbers = ", ".join(map(str, left_out))
         even = len(steps) and np.ptp(steps) < 0.05
@@ -326,9 +327,7 @@ def require_route(places, count):
                          "missing")
     if steps.max() > LARGEST_STEP:
         raise WrongError("jump-cuts", f"{seen}, with a jump of more than half the way")
-    if visited[:1] == visited[-1:] and len(visited) > 1 and places[0] == places[-1]:
-        raise WrongError("doubled-at-the-end", "the same picture in the first and the last frame")
-    if (path[0] - path[-1]) % count > LARGEST_STEP:
+    if step(places[-1], places[0]) > LARGEST_STEP:
         raise WrongError("not-closed", f"{seen}, and a jump from the last frame to the first")
 
 
@@ -419,20 +418,13 @@ def turned(legs, first):
     return legs[start:] + legs[:start]
 
 
-def unrolled(places, tour):
-    """How far along the tour each frame is: 1.5 in the middle of the way from 1 to 2."""
-    count = len(tour)
-    path, last = [], None
-    for i, j, alpha in places:
-        if i == j:
-            here = float(i)
-        elif (i, j) in tour and not (count == 2 and last is not None and last >= 1):
-            here = i + alpha
-        else:
-            here = j + 1 - alpha
-        path.append(here)
-        last = here
-    return np.array(path)
+def step(one, other):
+    """How far two places are apart, by way of a pattern that both have in them; 1 for none."""
+    shares = [{i: 1 - alpha, j: alpha} if i != j else {i: 1.0} for i, j, alpha in (one, other)]
+    if one[:2] == other[:2]:
+        return abs(one[2] - other[2])
+    return min((2 - shares[0][k] - shares[1][k] for k in set(shares[0]) & set(shares[1])),
+               default=1)
 
 
 def require_no_stutter(gif, weights):
@@ -447,6 +439,8 @@ def require_no_stutter(gif, weights):
         if number == 1 and longer.any():
             raise WrongError("one-stays", seen, what=f"number {longer.argmax() + 1}")
         raise WrongError("doubled" if at_patterns else "uneven-durations", seen)
+    if np.array_equal(gif.pictures[0], gif.pictures[-1]):
+        raise WrongError("doubled-at-the-end", "the same picture in the first and the last frame")
     if usual and (gif.durations < 0.6 * usual).any():
         raise WrongError("uneven-durations", "frames that stay for different times")
 

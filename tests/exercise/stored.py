@@ -1,0 +1,108 @@
+"""The stored answers: right and wrong ones, put into the place of a TODO in a finished file.
+
+A file of answers begins with a sentence, then come sections:
+
+    == wrong HINT: title          HINT is a key of hints.HINTS
+    == right: title
+
+Below stands the whole function (imports in front of it go to the top of the file), or
+an edit: lines that begin with "- " are taken out of the solution's function, those that
+begin with "+ " come in their place. "== base NAME" gives another function to edit, for
+all sections below it; "== base" goes back to the solution's. The word SCALE stands for
+the factor that enlarges a picture to 256 pixels.
+"""
+
+import ast
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.exercise.process import ROOT
+from tests.exercise.todos import TODOS, Todo
+
+SOLUTION = (ROOT / "solutions" / "latent_solution.py").read_text(encoding="utf-8")
+FILES = ("encode", "decode", "interpolate", "walk")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One stored answer to a TODO; ``hint`` is empty for a right one."""
+
+    todo: Todo
+    title: str
+    hint: str
+    code: str
+
+    @property
+    def id(self):
+        return f"{self.todo.name}: {self.title} ({self.hint or 'right'})"
+
+
+@functools.cache
+def all_answers():
+    return tuple(answer for todo, name in zip(TODOS, FILES)
+                 for answer in read(Path(__file__).parent / "answers" / f"{name}.txt", todo))
+
+
+def read(file, todo):
+    """Yield the answers of one file."""
+    text = file.read_text(encoding="utf-8").replace("SCALE", "-(-256 // IMAGE_SIZE)")
+    solution = base = function_text(SOLUTION, todo)
+    for section in re.split(r"^== ", text, flags=re.MULTILINE)[1:]:
+        heading, body = section.split("\n", 1)
+        kind, _, title = heading.partition(": ")
+        body = body.strip("\n")
+        if kind.startswith("base"):
+            base = body or solution
+        else:
+            code = edited(base, body, title) if body.startswith("- ") else body
+            yield Answer(todo, title, kind.removeprefix("wrong ").removeprefix("right"), code)
+
+
+def edited(code, edit, title):
+    """A function with some of its lines replaced; indentation is kept."""
+    for old, new in re.findall(r"((?:^-.*\n?)+)((?:^\+.*\n?)*)", edit, flags=re.MULTILINE):
+        old, new = (re.sub(r"^. ?", "", part, flags=re.MULTILINE).rstrip("\n")
+                    for part in (old, new))
+        if code.count(old) != 1:
+            raise ValueError(f"{title}: {old!r} stands {code.count(old)} times in the function")
+        code = code.replace(old, new)
+    return code
+
+
+def function_text(source, todo):
+    """The lines of a TODO's function, without the indentation of a method."""
+    found = definition(source, todo)
+    lines = source.splitlines()[found.lineno - 1:found.end_lineno]
+    return "\n".join(line[found.col_offset:] for line in lines)
+
+
+@functools.cache
+def definition(source, todo):
+    inside = ast.parse(source)
+    if todo.owner:
+        inside = next(node for node in inside.body if isinstance(node, ast.ClassDef))
+    return next(node for node in inside.body
+                if isinstance(node, ast.FunctionDef) and node.name == todo.name)
+
+
+def put_in(source, todo, code):
+    """A source text in which ``code`` stands in the place of a TODO; imports go to the top."""
+    found, lines, code = definition(source, todo), source.split("\n"), code.split("\n")
+    first = next(number for number, line in enumerate(code)
+                 if not line.startswith(("import ", "from ")))
+    indent = " " * found.col_offset
+    lines[found.lineno - 1:found.end_lineno] = [
+        indent + line if line.strip() else line for line in code[first:]]
+    place = next(number for number, line in enumerate(lines) if line.startswith("class "))
+    return "\n".join([*lines[:place], *code[:first], *lines[place:]])
+
+
+def emptied(source, *todos):
+    """A source text whose TODOs are not begun."""
+    for todo in todos:
+        head = function_text(source, todo).splitlines()[0]
+        source = put_in(source, todo,
+                        f'{head}\n    """{todo.label}"""\n    raise NotImplementedError')
+    return source

@@ -71,7 +71,6 @@ KNOWN = [(re.compile(pattern), hint) for pattern, hint in (
     (r"ambiguous", "truth-value"),
     (r"can only concatenate (?P<kind>list|tuple)", "list-plus"),
     (r"leaf Variable that requires grad|inference tensor", "in-place"),
-    (r"[Kk]eyword `?fps", "fps-keyword"),
     (r"[Cc]annot handle this data type|[Uu]nsupported.*dtype|array data type", "not-uint8"),
     (r"inhomogeneous", "ragged"),
     (r"index .*out of (bounds|range)|list index out of range", "past-the-end"),

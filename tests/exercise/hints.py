@@ -314,8 +314,6 @@ WALK = {            # the challenge
                       "from everywhere.", ""),
     "not-a-gif": ("The file is there but is not a GIF.", STEP_5),
     "not-uint8": ("A GIF takes whole numbers from 0 to 255, of the type uint8.", ""),
-    "fps-keyword": ("imageio has no fps for a GIF any more; the time of one frame is asked for.",
-                    ""),
     "too-small": ("A frame has too few pixels for a person to see them.", STEP_3),
     "not-square": ("The frames are not square: enlarged differently in the two directions, or "
                    "drawn by Matplotlib.", STEP_3),

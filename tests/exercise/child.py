@@ -14,8 +14,8 @@ import time
 import warnings
 from pathlib import Path
 
-MEMORY = 2 << 30         # bytes that the learner's code may take on top of what torch needs
-FILE_SIZE = 200 << 20    # bytes of the largest file it may write
+MEMORY = 1 << 30         # bytes that the learner's code may take on top of what torch needs
+FILE_SIZE = 50 << 20     # bytes of the largest file it may write
 
 
 class DebuggerError(RuntimeError):
@@ -65,6 +65,7 @@ def in_one_line(error):
 def run_in_fork(task, jobs, folder, send):
     """Do jobs in a copy of this process, and say how the copy ended."""
     parent, deadline = os.getppid(), time.monotonic() + sum(job["left"] + 30 for job in jobs)
+    (folder / "finished").unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
         code = 70
@@ -82,7 +83,6 @@ def run_in_fork(task, jobs, folder, send):
         done, status = os.waitpid(child, os.WNOHANG)
     kill(child)                     # what it started and left behind
     if (folder / "finished").exists():
-        (folder / "finished").unlink()
         send(kind="done")
     else:
         send(kind="lost", code=os.waitstatus_to_exitcode(status))

@@ -5,6 +5,7 @@ import difflib
 import re
 import traceback
 import types
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -82,6 +83,20 @@ KNOWN = [(re.compile(pattern), hint) for pattern, hint in (
 )]
 
 
+@dataclass(frozen=True)
+class Place:
+    """One step of a traceback; reading the lines of all would take a second for a recursion."""
+
+    file: str
+    name: str
+    lineno: int
+
+    @classmethod
+    def of(cls, step):
+        code = step[0].f_code
+        return cls(code.co_filename, code.co_name, step[1])
+
+
 def explain(error, source, todo):
     """The WrongError that an exception in the learner's code amounts to."""
     try:
@@ -100,10 +115,9 @@ def place_of(error, source, todo):
     The way ends where the function of another TODO is entered: that one is checked
     by itself, so what it was given is at fault.
     """
-    frames = list(traceback.extract_tb(error.__traceback__))
     found = below = None
-    for frame in frames:
-        own = frame.filename == str(source.path)
+    for frame in map(Place.of, traceback.walk_tb(error.__traceback__)):
+        own = frame.file == str(source.path)
         if own and found and frame.name in BY_NAME and (todo is None or frame.name != todo.name):
             return found, True
         if own:

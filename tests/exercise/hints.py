@@ -44,7 +44,7 @@ FILE = {            # the file as a whole, and the process it runs in
     "second-process": ("The code starts a second process; it works without.", ""),
     "memory": ("The code asks for more memory than is good for your computer: a list that grows "
                "without an end, or a size that is far too large.", ""),
-    "file-too-large": ("The code writes more than 200 MB into one file.", ""),
+    "file-too-large": ("The code writes more than 50 MB into one file.", ""),
     "checks-failed": (
         "A mistake of the checks, not yours, or a very unusual answer. They cannot say whether it "
         "is right.", "please report this, with your file"),

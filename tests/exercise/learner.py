@@ -15,6 +15,7 @@ from tests.exercise import reference
 from tests.exercise.errors import explain
 from tests.exercise.hints import WrongError
 
+IMPORTS = tuple(sys.path)
 MOST_OUTPUT = 4000      # characters that are kept of what the code prints
 
 
@@ -40,8 +41,7 @@ class Learner:
         module.__file__ = str(self.folder / "latent_starter.py")   # paths from here stay in the room
         sys.modules[module.__name__] = module          # dataclasses and pickle look there
         sys.argv[:] = [str(self.source.path)]
-        here = str(self.source.path.parent)            # for helper files beside it
-        sys.path[:] = [place for place in sys.path if place != here] + [here]
+        sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
         self.call(exec, self.source.code, module.__dict__)
         self.module = module
 

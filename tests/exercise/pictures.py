@@ -17,10 +17,11 @@ PICTURE, GIF = "my_interpolation.png", "latent_walk.gif"
 
 
 # --- in the process of the learner's code ------------------------------------------------
-def make_frames(learner, usable, folder):
+def make_frames(learner, usable, folder, weights_file):
     """Write the frames of the learner's functions and of right ones, or say why not.
 
-    ``usable`` holds the names of the functions that may be called.
+    ``usable`` holds the names of the functions that may be called; ``weights_file`` is
+    empty for the weights of the last run, or holds one path.
     """
     import numpy as np
 
@@ -30,7 +31,7 @@ def make_frames(learner, usable, folder):
 
     note = {}
     try:
-        weights = layer_by_layer(load_model())
+        weights = layer_by_layer(load_model(*weights_file))
     except (WeightsError, LookupError) as error:
         note["problem"] = str(error)
     else:
@@ -88,7 +89,7 @@ def as_rows(rows, pixels):
 
 
 # --- outside of it ---------------------------------------------------------------------------
-def show(judgement, workshop):
+def show(judgement, workshop, *weights_file):
     """Let the pictures be made and publish them; returns a line that says what came of it."""
     from patterns import OUTPUT_DIR, publish_together
 
@@ -98,7 +99,8 @@ def show(judgement, workshop):
         return ""
     usable = [name for name in begun if states[name].state == "right"
               or states[name].hint in ANSWERED]
-    job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": 10}
+    job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": 10,
+           "weights": [str(file) for file in weights_file]}
     for message in workshop.run([job], job["left"]):
         pass
     folder = workshop.folder

@@ -145,9 +145,9 @@ def judge(path, workshop, seconds=SECONDS):
                 note(judgement, message)
         if message["kind"] == "done":
             break
+        limit = min(seconds, left)
         left -= time.monotonic() - started
-        note_loss(judgement, BY_NAME.get(current), message,
-                  trace_of(workshop.folder), min(seconds, left + seconds))
+        note_loss(judgement, BY_NAME.get(current), message, trace_of(workshop.folder), limit)
         if not any(one.state == "begun" for one in judgement.results.values()):
             break
     return judgement
@@ -179,6 +179,8 @@ def note(judgement, message):
 def note_loss(judgement, todo, message, trace, seconds):
     """Put into words how the process was lost while it ran one TODO or loaded the file."""
     source, code = judgement.source, message["code"]
+    if todo and judgement.results[todo].state != "begun":
+        return                       # it was lost after its work was done
     line = line_in(trace, source.path)
     if trace.startswith("Timeout"):
         hint, seen = ("endless" if line else "too-slow"), f"no end after {seconds:.0f} seconds"

@@ -31,7 +31,7 @@ def do(job, folder, send, at_most):
     learner = Learner(source, folder)
     if job["task"] == "show":
         with at_most(job["left"]):
-            pictures.make_frames(learner, job["usable"], folder)
+            pictures.make_frames(learner, job["usable"], folder, job["weights"])
     else:
         check(job, learner, send, at_most)
 

@@ -49,11 +49,11 @@ class SourceFile:
             seen = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
             raise WrongError("unreadable-file", seen, line=1) from None
         self.lines = text.splitlines()
+        if "\0" in text:
+            raise WrongError("unreadable-file", "a zero byte in the text", line=1)
         try:
             tree = ast.parse(text, str(self.path))
             self.code = compile(tree, str(self.path), "exec")      # finds more than ast.parse
-        except ValueError:                        # a zero byte
-            raise WrongError("unreadable-file", "a zero byte in the text", line=1) from None
         except (SyntaxError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None) or 1
             hint = "merge-marks" if self.text_of(line).startswith(("<<<<", "====", ">>>>")) \
@@ -102,8 +102,10 @@ class SourceFile:
 
     def _elsewhere(self, todo):
         """A function with the right name in the wrong place, mostly by its indentation."""
+        classes = [node.name for node in self.tree.body if isinstance(node, ast.ClassDef)]
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef) and node.name == todo.name:
+            if isinstance(node, ast.FunctionDef) and node.name == todo.name \
+                    and (not todo.owner or todo.owner in classes):
                 hint = "outside-class" if todo.owner else "inside-other"
                 return WrongError(hint, f"def {todo.name} in line {node.lineno}, indented by "
                                   f"{node.col_offset} spaces", line=node.lineno, name=todo.name)

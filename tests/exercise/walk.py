@@ -164,7 +164,8 @@ def read_gif(file):
     pictures, durations = zip(*frames)
     if loops is None and len(frames) == 1:
         loops = 0                                         # a still picture need not loop
-    coloured = any(np.ptp(picture.astype(int), axis=-1).max() > 24 for picture in pictures)
+    few = np.stack([picture[::5, ::5] for picture in pictures]).astype(int)
+    coloured = max(np.abs(few[..., 0] - few[..., k]).max() for k in (1, 2)) > 24
     return Gif(np.stack([picture[..., 1] for picture in pictures]),
                np.array(durations, dtype=float), loops, coloured)
 

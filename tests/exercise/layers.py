@@ -199,7 +199,8 @@ def require_count(x, chain, ask):
     try:
         shown, answer = ask(x)
     except WrongError as wrong:
-        if wrong.hint in ("error", "wrong-shape", "reshape", "broadcast", "sizes-do-not-fit"):
+        if wrong.hint in ("error", "wrong-shape", "reshape", "batch-reshape", "broadcast",
+                          "sizes-do-not-fit"):
             wrong.hint, wrong.show_line = "fixed-batch", False
         raise
     if not equal(as_array(answer), chain.right(x)):

@@ -1,0 +1,1 @@
+"""The tests of the package; ``tests.exercise`` checks what the learner writes."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next imports take a second
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))      # "python -P" leaves it out
 
 import numpy as np
 import torch
@@ -252,8 +253,13 @@ def print_progress(record, beta):
 def print_findings(last, space, findings):
     """Say what the trained latent space looks like, in numbers."""
     alive, dead = space.alive, space.by_kl[len(space.alive):]
-    print(f"\nReconstruction {last.reconstruction:.2f} nats: {findings.floor:.2f} for noise that "
-          f"nobody can predict, {last.reconstruction - findings.floor:.2f} for what was missed")
+    print("\nReconstruction, in nats per image:")
+    for what, nats in (
+        ("grey pixels cost, even if copied", findings.entropy),
+        ("noise, which nobody can predict", findings.floor - findings.entropy),
+        ("missed by the model", last.reconstruction - findings.floor),
+    ):
+        print(f"  {what:36s} {nats:7.2f}")
     print(f"Latent dimensions alive (KL above {ALIVE_KL} nats): {len(alive)} of {len(space.kl)}")
     for start in range(0, len(alive), 8):
         print("  KL    " + "  ".join(f"z{d + 1} {space.kl[d]:.2f}"
@@ -353,7 +359,8 @@ class Findings:
     lost: float              # of the 6 frames between two types, how many are near none
     lost_blended: float      # the same where pixels are blended
     detours: float           # share of the paths between two types that pass by a third
-    floor: float             # nats: reconstruction loss of a model that knows what is clean
+    entropy: float           # nats: reconstruction loss of a perfect copy, noise included
+    floor: float             # nats: the same of a model that knows all of a pattern but its noise
 
 
 def measure(model, data, space):
@@ -373,6 +380,7 @@ def measure(model, data, space):
         lost=lost,
         lost_blended=lost_blended,
         detours=detours,
+        entropy=reconstruction_loss(data.held_out, data.held_out).item() / len(data.held_out),
         floor=noise_floor(data),
     )
 
@@ -581,7 +589,7 @@ def draw_progression(data, history, snapshots, floor, beta):
     upper, lower = right.subplots(2, 1, sharex=True)
     draw_curve(upper, history, [record.reconstruction for record in history], "reconstruction")
     upper.axhline(floor, color="black", linestyle="--", linewidth=1)
-    upper.annotate("the noise's part, which nobody can predict", (1, floor), xytext=(0, -4),
+    upper.annotate("if each pattern were known, but not its noise", (1, floor), xytext=(0, -4),
                    textcoords="offset points", fontsize=8, va="top")
     upper.set_ylim(bottom=0.8 * floor)
     draw_curve(lower, history, [record.kl for record in history], "KL")

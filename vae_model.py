@@ -227,6 +227,10 @@ def check_model(model):
     Each layer has to take as many values as the one before it gives, and the decoder
     has to end in a sigmoid, without which no value would be a probability.
     """
+    for name in ("encoder", "fc_mu", "fc_var", "decoder"):
+        if not isinstance(getattr(model, name, None), nn.Module):
+            raise ProgramError(f"VAE.__init__ in vae_model.py must make a layer self.{name}, "
+                               "which it does not any more")
     hidden = _last_width(model.encoder, "encoder", IMAGE_SIZE**2)
     for name, layer in (("fc_mu", model.fc_mu), ("fc_var", model.fc_var)):
         if layer.in_features != hidden:

@@ -22,7 +22,7 @@ def slow_runs(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("slow_runs")
     environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
     process = subprocess.Popen(
-        [sys.executable, "-B", "-W", "error", str(ROOT / "tests" / "slow_runs.py"), str(folder)],
+        [sys.executable, "-B", str(ROOT / "tests" / "slow_runs.py"), str(folder)],
         env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     yield folder, process
     process.kill()

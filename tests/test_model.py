@@ -248,6 +248,13 @@ def test_models_of_other_depths_are_fine():
     check_model(edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(9, 20), nn.ReLU()]))
 
 
+def test_a_layer_that_got_lost_is_named():
+    model = VAE()
+    del model.fc_var
+    with pytest.raises(ProgramError, match="vae_model.py must make a layer self.fc_var"):
+        check_model(model)
+
+
 @pytest.mark.parametrize(("model", "sentence"), [
     (edited([nn.Linear(PIXELS, 4), nn.ReLU()]), r"encoder .* ends with 4 values, but self.fc_mu"),
     (edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(20, 20)]),

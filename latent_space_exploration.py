@@ -71,6 +71,7 @@ BETA = 1.0              # weight of the KL term                         (try: 0.
 SEED = 42               # decides data, initial weights and noise
 LEARNING_RATE = 4e-3    # step size of Adam
 COOL_DOWN = 0.15        # share of the steps, at the end, in which it falls to 0
+WARM_UP = 0             # steps, at the beginning, in which beta rises to its value (try: 800)
 BATCH_SIZE = 256        # patterns per training step
 NUM_TRAIN = 2048        # patterns to learn from
 NUM_HELD_OUT = 400      # patterns never trained on: everything is judged on these
@@ -127,7 +128,7 @@ def make_model(latent_dim, seed, model_class=VAE):
         return model_class(latent_dim=latent_dim)
 
 
-def train(model, data, *, epochs, beta, seed):
+def train(model, data, *, epochs, beta, seed, warm_up=0):
     """Fit the model with Adam on the negative ELBO, and yield how far it is.
 
     Parameters
@@ -137,6 +138,8 @@ def train(model, data, *, epochs, beta, seed):
     epochs : int, passes over ``data.train``
     beta : float, weight of the KL term
     seed : int, decides the order of the patterns and the sampling noise
+    warm_up : int, steps in which the weight of the KL term rises from 0 to beta, a remedy
+        for posterior collapse (Bowman et al. 2016)
 
     Yields
     ------
@@ -156,14 +159,15 @@ def train(model, data, *, epochs, beta, seed):
     for epoch in range(1, epochs + 1):
         order = torch.randperm(len(data.train), generator=generator)
         for chosen in order.split(BATCH_SIZE):
+            step += 1
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps)
+            weight = beta * min(1.0, step / max(1, warm_up))
             batch = data.train.index_select(0, chosen)      # rows, faster than [chosen]
             recon, mu, log_var = model(batch, generator)                      # (256, 256)
-            loss = vae_loss(recon, batch, mu, log_var, beta) / len(batch)     # nats per image
+            loss = vae_loss(recon, batch, mu, log_var, weight) / len(batch)   # nats per image
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            step += 1
         if epoch in recorded:
             record = evaluate(model, data.held_out, epoch)
             if not math.isfinite(record.loss(beta)):
@@ -172,8 +176,8 @@ def train(model, data, *, epochs, beta, seed):
 
 
 def learning_rate(step, steps):
-    """Constant, and at the end a straight line to 0: small steps settle what large ones found."""
-    return LEARNING_RATE * min(1.0, (steps - step) / (COOL_DOWN * steps + 1))
+    """Constant, and in the end a straight line to 0: small steps settle what large ones found."""
+    return LEARNING_RATE * min(1.0, (steps - step + 1) / (COOL_DOWN * steps + 1))
 
 
 @torch.no_grad()
@@ -211,7 +215,7 @@ def run(settings):
     shown = milestones(settings.epochs)
     history, snapshots = [], {}
     for record in train(model, data, epochs=settings.epochs, beta=settings.beta,
-                        seed=settings.seed):
+                        seed=settings.seed, warm_up=WARM_UP):
         history.append(record)
         if record.epoch in shown:
             snapshots[record] = reconstruct(model, probe)
@@ -723,6 +727,7 @@ def parse_settings(arguments=None):
 LIMITS = {              # of the configuration block: lowest, highest, whole or not
     "EPOCHS": (1, 100_000, True), "BETA": (0, 1000, False), "SEED": (0, 2**32 - 1, True),
     "LEARNING_RATE": (0, 1e6, False), "COOL_DOWN": (0, 1, False),
+    "WARM_UP": (0, 1_000_000, True),
     "BATCH_SIZE": (1, 1_000_000, True), "NUM_TRAIN": (1, 1_000_000, True),
     "NUM_HELD_OUT": (2 * len(PATTERN_TYPES), 100_000, True),
     "ALIVE_KL": (0, 1000, False), "NUM_SAMPLES": (1, 1_000_000, True),

@@ -30,6 +30,7 @@ AS_HANDED_OUT = {
     "vae_model": {"HIDDEN_DIM": 128, "LATENT_DIM": 8},
     "latent_space_exploration": {
         "EPOCHS": 200, "BETA": 1.0, "SEED": 42, "LEARNING_RATE": 4e-3, "COOL_DOWN": 0.15,
+        "WARM_UP": 0,
         "BATCH_SIZE": 256, "NUM_TRAIN": 2048, "NUM_HELD_OUT": 400, "ALIVE_KL": 0.1,
         "NUM_SAMPLES": 2000},
 }
@@ -38,7 +39,7 @@ EDITS = {               # folder of the results: what a learner may have changed
     "small": {"IMAGE_SIZE": 8, "LATENT_DIM": 2, "BETA": 4.0},
     "odd": {"IMAGE_SIZE": 15, "LATENT_DIM": 32, "HIDDEN_DIM": 64},
     "large": {"IMAGE_SIZE": 32, "LATENT_DIM": 64},
-    "still": {"NOISE": 0, "MAX_SHIFT": 0, "NUM_HELD_OUT": 8, "COOL_DOWN": 0},
+    "still": {"NOISE": 0, "MAX_SHIFT": 0, "NUM_HELD_OUT": 8, "COOL_DOWN": 0, "WARM_UP": 800},
     "wild": {"NOISE": 0.3, "MAX_SHIFT": 0.3, "LINE_WIDTH": (0.02, 0.2), "NUM_HELD_OUT": 11,
              "NUM_TRAIN": 1, "PATTERN_TYPES": ("cross", "vertical", "diagonal", "horizontal")},
 }

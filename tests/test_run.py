@@ -20,7 +20,7 @@ from tests.slow_runs import (
     assert_earlier_outputs_are_whole,
     fill_with_earlier_outputs,
 )
-from vae_model import VAE
+from vae_model import VAE, vae_loss
 
 ROOT = Path(main_script.__file__).parent
 FIGURES = OUTPUTS[:-1]
@@ -153,13 +153,28 @@ def test_a_figure_that_fails_leaves_the_earlier_ones(earlier_outputs, monkeypatc
 def test_the_rate_is_constant_and_falls_to_zero_in_the_end(monkeypatch):
     monkeypatch.setattr(main_script, "LEARNING_RATE", 2.0)
     monkeypatch.setattr(main_script, "COOL_DOWN", 0.25)
-    rates = [main_script.learning_rate(step, 1000) for step in range(1000)]
+    rates = [main_script.learning_rate(step, 1000) for step in range(1, 1001)]
     assert rates[:749] == [2.0] * 749
     falls = -np.diff(rates[750:])
     np.testing.assert_allclose(falls, falls[0])              # a straight line
     assert 0 < rates[-1] < 0.01
     monkeypatch.setattr(main_script, "COOL_DOWN", 0)
-    assert main_script.learning_rate(999, 1000) == 2.0
+    assert main_script.learning_rate(1000, 1000) == 2.0
+
+
+def test_in_a_warm_up_the_weight_of_the_kl_term_rises_to_beta(monkeypatch):
+    seen = []
+    def note(*arguments):
+        seen.append(arguments[4])
+        return vae_loss(*arguments)
+    monkeypatch.setattr(main_script, "vae_loss", note)
+    monkeypatch.setattr(main_script, "NUM_TRAIN", 50)
+    monkeypatch.setattr(main_script, "BATCH_SIZE", 10)
+    data = main_script.make_data(0)
+    for warm_up, expected in ((0, [3] * 10), (4, [0.75, 1.5, 2.25] + [3] * 7)):
+        seen.clear()
+        list(main_script.train(VAE(), data, epochs=2, beta=3, seed=0, warm_up=warm_up))
+        assert seen == expected
 
 
 def test_held_out_patterns_are_not_trained_on():

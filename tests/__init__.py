@@ -1,1 +1,1 @@
-"""The tests of the package (test_*.py) and of the learner's file (exercise/)."""
+"""The tests of the package; ``tests.exercise`` checks what the learner writes."""

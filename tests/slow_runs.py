@@ -1,86 +1,103 @@
-"""Runs of the main script in a process of their own, for test_run.py to wait for.
+"""Runs of the main script that take seconds, in one process, for test_run.py to wait for.
 
-conftest.py starts it before the first test, so that it uses the second core
-while the other tests use the first. All runs share one process, since importing
-torch takes longest.
+    python tests/slow_runs.py FOLDER
+
+conftest.py starts it before the first test, so that it uses the second core while
+the other tests use the first. All runs share one process, since importing torch
+takes longest. They use copies of the modules, whose constants are set here: a
+learner's edits must not decide what the tests see.
 """
 
+import importlib
 import os
+import re
 import shutil
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPT = str(ROOT / "latent_space_exploration.py")
+MODULES = ("patterns", "vae_model", "latent_space_exploration")
 OUTPUTS = (
     "reconstruction_comparison.png", "latent_space_visualization.png",
     "interpolation_sequence.png", "training_progression.png", "vae_architecture.png",
     "generated_samples.png", "latent_traversal.png", "vae_weights.pth",
 )
+AS_HANDED_OUT = {
+    "patterns": {"IMAGE_SIZE": 16, "MAX_SHIFT": 0.09, "LINE_WIDTH": (0.05, 0.09), "NOISE": 0.03,
+                 "PATTERN_TYPES": ("diagonal", "horizontal", "vertical", "cross"),
+                 "NEAR_RMSE": 0.1, "DPI": 150},
+    "vae_model": {"HIDDEN_DIM": 128, "LATENT_DIM": 8},
+    "latent_space_exploration": {
+        "EPOCHS": 200, "BETA": 1.0, "SEED": 42, "LEARNING_RATE": 4e-3, "COOL_DOWN": 0.15,
+        "WARM_UP": 0,
+        "BATCH_SIZE": 256, "NUM_TRAIN": 2048, "NUM_HELD_OUT": 400, "ALIVE_KL": 0.1,
+        "NUM_SAMPLES": 2000},
+}
+QUICK = {"EPOCHS": 1, "NUM_TRAIN": 256, "NUM_SAMPLES": 50, "DPI": 40}
+EDITS = {               # folder of the results: what a learner may have changed
+    "small": {"IMAGE_SIZE": 8, "LATENT_DIM": 2, "BETA": 4.0},
+    "odd": {"IMAGE_SIZE": 15, "LATENT_DIM": 32, "HIDDEN_DIM": 64},
+    "large": {"IMAGE_SIZE": 32, "LATENT_DIM": 64},
+    "still": {"NOISE": 0, "MAX_SHIFT": 0, "NUM_HELD_OUT": 8, "COOL_DOWN": 0, "WARM_UP": 800},
+    "wild": {"NOISE": 0.3, "MAX_SHIFT": 0.3, "LINE_WIDTH": (0.02, 0.2), "NUM_HELD_OUT": 11,
+             "NUM_TRAIN": 1, "PATTERN_TYPES": ("cross", "vertical", "diagonal", "horizontal")},
+}
 
-PROGRAM = """
-import re, runpy, signal, sys
-from pathlib import Path
 
-def run_script(*arguments):
-    sys.argv = [{script!r}, *arguments]
-    try:
-        runpy.run_path({script!r}, run_name="__main__")
-    except SystemExit as stop:
-        return stop.code
+def copy_modules(folder):
+    """Copy the modules as they were handed out, whatever their constants are now."""
+    for name in MODULES:
+        shutil.copy(ROOT / f"{name}.py", folder)
+        edit(Path(folder, f"{name}.py"), AS_HANDED_OUT[name])
 
-# 1. the script as it is
-sys.path.insert(0, str(Path({script!r}).parent))
-assert run_script("--epochs", "12", "--output-dir", "results") == 0
-assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
 
-# 2. interrupted when it says how the first epoch went
-class Interrupting:
-    def write(self, text):
-        if text.split()[:1] == ["1"]:
-            signal.raise_signal(signal.SIGINT)
-    def flush(self):
-        pass
-sys.stdout = Interrupting()
-code = run_script("--epochs", "100000", "--output-dir", "interrupted")
-sys.stdout = sys.__stdout__
-print("== interrupted:", code)
-
-# 3. edited copies, one epoch after each edit
-def edit(file, **constants):
-    text = Path(file).read_text()
+def edit(file, constants):
+    """Set constants in a file; every one must stand there, once, at the beginning of a line."""
+    text = file.read_text(encoding="utf-8")
     for name, value in constants.items():
-        text, edits = re.subn(rf"^{{name}}( *)= \\S+", rf"{{name}}\\1= {{value}}", text, flags=re.M)
+        text, edits = re.subn(rf"^{name}( *)= [^#\n]+", rf"{name}\1= {value!r}  ", text, flags=re.M)
         assert edits == 1, name
-    Path(file).write_text(text)
+    file.write_text(text, encoding="utf-8")
 
-sys.path[0] = ""
-edit("latent_space_exploration.py", EPOCHS=1, NUM_TRAIN=256, NUM_SAMPLES=50, DPI=40)
-for size, latent, hidden in ((8, 2, 128), (24, 32, 64), (32, 64, 128)):
-    edit("patterns.py", IMAGE_SIZE=size)
-    edit("vae_model.py", LATENT_DIM=latent, HIDDEN_DIM=hidden)
-    for name in ("patterns", "vae_model", "latent_space_exploration"):
+
+def import_main_script():
+    """The copy of the main script, with the constants that the copies have now."""
+    importlib.invalidate_caches()
+    for name in MODULES:
         sys.modules.pop(name, None)
-    import latent_space_exploration
-    assert latent_space_exploration.main([]) == 0
-"""
+    return importlib.import_module("latent_space_exploration")
 
 
-def start_slow_runs(folder):
-    """Start the program in a folder, without a display, and with warnings as errors."""
-    for file in ("patterns.py", "vae_model.py", "latent_space_exploration.py"):
-        shutil.copy(ROOT / file, folder)
-    (folder / "interrupted").mkdir()
-    fill_with_earlier_outputs(folder / "interrupted")
-    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
-    return subprocess.Popen(
-        [sys.executable, "-B", "-W", "error", "-c", PROGRAM.format(script=SCRIPT)], cwd=folder,
-        env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def run_edited(folder, constants):
+    """One quick run with constants edited in whichever copy has them."""
+    for name in MODULES:
+        wanted = {key: value for key, value in constants.items()
+                  if key in AS_HANDED_OUT[name]}
+        edit(Path(f"{name}.py"), AS_HANDED_OUT[name] | wanted)
+    assert import_main_script().main(["--output-dir", folder]) == 0
+
+
+def run_interrupted(folder, step, number):
+    """A forked run that gets a signal when it comes to a step; returns its exit code.
+
+    What it prints goes to the files ``out`` and ``err`` in ``folder``.
+    """
+    main_script = import_main_script()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for descriptor, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{folder}-{name}", os.O_CREAT | os.O_WRONLY), descriptor)
+    setattr(main_script, step, lambda *_: signal.raise_signal(number))
+    sys.argv = ["latent_space_exploration.py", "--epochs", "1", "--output-dir", folder]
+    main_script.run_program(main_script.main)
+    return None
 
 
 def fill_with_earlier_outputs(folder):
     """Put something under the name of every output."""
+    folder.mkdir(exist_ok=True)
     for name in OUTPUTS:
         (folder / name).write_text(f"earlier {name}")
 
@@ -89,3 +106,24 @@ def assert_earlier_outputs_are_whole(folder):
     """Check that these are still there, and nothing else."""
     assert sorted(path.name for path in folder.iterdir()) == sorted(OUTPUTS)
     assert all((folder / name).read_text() == f"earlier {name}" for name in OUTPUTS)
+
+
+def main():
+    sys.dont_write_bytecode = True
+    os.chdir(sys.argv[1])
+    copy_modules(".")
+    sys.path[0] = ""
+    if hasattr(os, "fork"):
+        for folder, step, number in (("in training", "print_progress", signal.SIGINT),
+                                     ("in figures", "draw_samples", signal.SIGTERM)):
+            fill_with_earlier_outputs(Path(folder))
+            print(f"== {folder}:", run_interrupted(folder, step, number))
+    assert import_main_script().main(["--epochs", "12", "--output-dir", "results"]) == 0
+    assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
+    for folder, constants in EDITS.items():
+        run_edited(folder, QUICK | constants)
+    run_edited("again", {"EPOCHS": 12})                      # the first one, once more
+
+
+if __name__ == "__main__":
+    main()

@@ -22,8 +22,7 @@ from tests.exercise.hints import HINTS
 from tests.exercise.process import ROOT, Judgement, Workshop, judge, note_loss, read, trace_of
 from tests.exercise.reference import ReferenceVAE, interpolate
 from tests.exercise.report import WIDTH, Result, next_step, verdict
-from tests.exercise.stored import (
-    SOLUTION, all_answers, definition, emptied, function_text, put_in)
+from tests.exercise.stored import SOLUTION, all_answers, definition, emptied, function_text, put_in
 from tests.exercise.todos import CHALLENGE, DECODE, ENCODE, INTERPOLATE, TODOS, SourceFile
 from tests.exercise.walk import DARK, RAMP, TestCard
 from vae_model import LATENT_DIM, VAE
@@ -291,9 +290,11 @@ HARMFUL = {
     "fills memory": ("x = [bytearray(10**8) for _ in range(99)]", "memory"),
     "floods the screen": ("os.system('head -c 3000000 /dev/zero')\n    print('x' * 10**7)",
                           "returns-nothing"),
-    "deletes its folder": ("os.chdir('..'); shutil.rmtree('cwd'); shutil.rmtree('outputs')", "returns-nothing"),
+    "deletes its folder": ("os.chdir('..'); shutil.rmtree('cwd'); shutil.rmtree('outputs')",
+                           "returns-nothing"),
     "changes settings": (
-        "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False); sys.stdout = None",
+        "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)\n"
+        "    sys.stdout = None",
         "returns-nothing"),
     "forks": ("os.fork()", "second-process"),
     "a process that stays": ("subprocess.Popen(['sleep', '99'])", "returns-nothing"),

@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.nn import functional as F
 
-from patterns import IMAGE_SIZE, generate_patterns
+from patterns import IMAGE_SIZE, ProgramError, generate_patterns
 from vae_model import (
     HIDDEN_DIM,
     LATENT_DIM,
     VAE,
+    WeightsError,
+    check_model,
+    decode,
     kl_per_dimension,
+    load_model,
     reconstruction_loss,
     vae_loss,
 )
@@ -191,3 +196,74 @@ def test_shapes_that_differ_are_named(batch, some_codes):
 def test_diverged_reconstructions_are_called_so(batch, some_codes):
     with pytest.raises(FloatingPointError, match="diverged"):
         vae_loss(batch * float("nan"), batch, *some_codes)
+
+
+# --- a trained model ------------------------------------------------------------------
+@pytest.mark.parametrize("latent_dim", [2, 3, 64])
+def test_loaded_weights_make_the_same_model(tmp_path, latent_dim):
+    model = VAE(latent_dim=latent_dim)
+    torch.save(model.state_dict(), tmp_path / "weights")
+    state = torch.get_rng_state()
+    loaded = load_model(tmp_path / "weights")        # finds the dimension by itself
+    assert torch.equal(torch.get_rng_state(), state)
+    codes = np.random.default_rng(0).normal(size=(5, latent_dim))
+    np.testing.assert_array_equal(decode(loaded, codes), decode(model, codes))
+
+
+def test_weights_that_cannot_be_loaded_are_named(tmp_path):
+    file = tmp_path / "vae_weights.pth"
+    train = "train one with python latent_space_exploration.py"
+    with pytest.raises(WeightsError, match=f"There is no trained model yet .*{train}"):
+        load_model(file)
+    nan = VAE().state_dict()
+    nan["fc_mu.bias"] = nan["fc_mu.bias"] * float("nan")
+    for other, sentence in (
+        (None, "holds no trained model"),
+        ({"weight": torch.zeros(2)}, "holds no trained model"),
+        ([1, 2], "holds no trained model"),
+        (VAE(hidden_dim=32).state_dict(), "other layers than VAE in vae_model.py has now"),
+        ({**VAE().state_dict(), "encoder.4.weight": torch.zeros(2)}, "other layers than VAE"),
+        (nan, "not finite numbers"),
+    ):
+        if other is None:
+            file.write_bytes(b"not weights")
+        else:
+            torch.save(other, file)
+        with pytest.raises(WeightsError, match=f"{sentence}.*{train}"):
+            load_model(file)
+
+
+# --- edits of the model that go wrong -------------------------------------------------
+def edited(encoder=None, decoder=None):
+    model = VAE(hidden_dim=20, latent_dim=4)
+    model.encoder = nn.Sequential(*encoder) if encoder else model.encoder
+    model.decoder = nn.Sequential(*decoder) if decoder else model.decoder
+    return model
+
+
+def test_models_of_other_depths_are_fine():
+    check_model(VAE())
+    check_model(edited([nn.Linear(PIXELS, 20), nn.ReLU()],
+                       [nn.Linear(4, 20), nn.ReLU(), nn.Linear(20, PIXELS), nn.Sigmoid()]))
+    check_model(edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(9, 20), nn.ReLU()]))
+
+
+def test_a_layer_that_got_lost_is_named():
+    model = VAE()
+    del model.fc_var
+    with pytest.raises(ProgramError, match="vae_model.py must make a layer self.fc_var"):
+        check_model(model)
+
+
+@pytest.mark.parametrize(("model", "sentence"), [
+    (edited([nn.Linear(PIXELS, 4), nn.ReLU()]), r"encoder .* ends with 4 values, but self.fc_mu"),
+    (edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(20, 20)]),
+     r"entry 3 of self.encoder in vae_model.py takes 20 values, but is given 9"),
+    (edited(None, [nn.Linear(4, PIXELS)]), r"decoder .* must end in nn.Sigmoid\(\).*Linear"),
+    (edited(None, [nn.Linear(20, PIXELS), nn.Sigmoid()]),
+     r"entry 1 of self.decoder .* takes 20 values, but is given 4"),
+    (edited(None, [nn.Linear(4, 20), nn.Sigmoid()]), r"decoder .* ends with 20 values, but a pict"),
+])
+def test_an_edit_that_goes_wrong_is_named_with_its_place(model, sentence):
+    with pytest.raises(ProgramError, match=sentence):
+        check_model(model)

@@ -1,5 +1,6 @@
 """The patterns: are they what their labels say, in the shares and bytes promised?"""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -8,9 +9,17 @@ import numpy as np
 import pytest
 
 import patterns
-from patterns import IMAGE_SIZE, NOISE, PATTERN_TYPES, generate_patterns, nearest_clean
+from patterns import IMAGE_SIZE, PATTERN_TYPES, generate_patterns, nearest_clean
 
 SIZES = (8, 16, 24, 32)
+NOISE = 0.03
+
+
+@pytest.fixture(autouse=True)
+def constants_as_handed_out(monkeypatch):
+    """What a learner changes must not decide what these tests see."""
+    monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
+    monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
 
 
 def clean_images(name, image_size, count=40):
@@ -89,11 +98,24 @@ def test_lines_against_pixel_by_pixel_arithmetic():
         for column in range(9):
             right = (column + 0.5) / 9 - 0.5 - 0.05
             down = (row + 0.5) / 9 - 0.5 + 0.03
-            distances = (abs(right - down) * math.sqrt(0.5), abs(down), abs(right),
-                         min(abs(down), abs(right)))
-            for kind, distance in enumerate(distances):
-                expected = math.exp(-(distance**2) / (2 * 0.07**2))
+            distances = {"diagonal": abs(right - down) * math.sqrt(0.5), "horizontal": abs(down),
+                         "vertical": abs(right), "cross": min(abs(down), abs(right))}
+            for kind, name in enumerate(PATTERN_TYPES):
+                expected = math.exp(-(distances[name] ** 2) / (2 * 0.07**2))
                 assert drawn[kind, row, column] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(PATTERN_TYPES)])
+def test_types_may_stand_in_any_order(monkeypatch, order):
+    usual, labels = generate_patterns(40, 2, noise=0)
+    monkeypatch.setattr(patterns, "PATTERN_TYPES", order)
+    new_labels = np.array([order.index(PATTERN_TYPES[label]) for label in labels])
+    rng = np.random.default_rng(2)
+    rng.permutation(40)
+    shifts, widths = rng.uniform(-0.09, 0.09, size=(40, 2)), rng.uniform(0.05, 0.09, size=40)
+    drawn = patterns.draw_lines(new_labels, shifts, widths)
+    np.testing.assert_allclose(drawn, usual, atol=1e-6)
+    assert (nearest_clean(usual)[1] == new_labels).all()
 
 
 def test_position_and_width_vary_continuously():
@@ -102,16 +124,14 @@ def test_position_and_width_vary_continuously():
     centres = (profiles * rows).sum(axis=1) / profiles.sum(axis=1)
     spread = np.sqrt(
         (profiles * (rows - centres[:, None]) ** 2).sum(axis=1) / profiles.sum(axis=1))
-    low, high = patterns.LINE_WIDTH
-    for values, start, stop in ((centres, -patterns.MAX_SHIFT, patterns.MAX_SHIFT),
-                                (spread, low, high)):
+    for values, start, stop in ((centres, -0.09, 0.09), (spread, 0.05, 0.09)):
         histogram, _ = np.histogram(values, bins=10, range=(start - 1e-3, stop + 1e-3))
         assert histogram.sum() == 500           # none outside the range
         assert histogram.min() > 20             # and every tenth of it is used
 
 
 def test_noise_is_added_last_and_has_the_stated_spread():
-    noisy, labels = generate_patterns(2000, 6)
+    noisy, labels = generate_patterns(2000, 6, noise=NOISE)
     clean, same_labels = generate_patterns(2000, 6, noise=0)
     assert (labels == same_labels).all()
     free = (clean > 4 * NOISE) & (clean < 1 - 4 * NOISE)        # never clipped
@@ -130,12 +150,12 @@ def test_nearest_clean_finds_type_and_distance():
 
 
 def test_nearest_clean_is_the_minimum_over_its_grid():
-    images = generate_patterns(12, 9)[0].astype(float)
-    reach = patterns.MAX_SHIFT
+    images = generate_patterns(12, 9, noise=NOISE)[0].astype(float)
+    reach = 0.09
     grid = [
         patterns.draw_lines(np.array([kind]), np.array([[right, down]]), np.array([width]))[0]
         for kind in range(4) for right in (-reach, 0, reach) for down in (-reach, 0, reach)
-        for width in patterns.LINE_WIDTH
+        for width in (0.05, 0.09)
         # of the diagonals, those whose centre moves straight across the line
         if PATTERN_TYPES[kind] != "diagonal" or right == -down
     ]

@@ -8,6 +8,7 @@ import faulthandler
 import io
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -26,16 +27,19 @@ def main():
     folder, forks = Path(sys.argv[1]), sys.argv[2] == "True"
     jobs, send = private_channels()
     try:
-        from tests.exercise import task     # imports torch, and what users edit: patterns, vae_model
+        from tests.exercise import task  # imports torch, and patterns, which users edit
     except BaseException as error:
         send(kind="broken", text=in_one_line(error))
         return
-    for line in jobs:
-        if forks:
-            run_in_fork(task, json.loads(line), folder, send)
-        else:
-            work(task, json.loads(line), folder, send)
-            send(kind="done")
+    try:
+        for line in jobs:
+            if forks:
+                run_in_fork(task, json.loads(line), folder, send)
+            else:
+                work(task, json.loads(line), folder, send)
+                send(kind="done")
+    finally:             # no more jobs: the program around has ended, perhaps in a hurry
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def private_channels():

@@ -175,7 +175,7 @@ def grad_hint(line, todo):
     return "returns-array" if ".numpy(" in line else "numpy-function"
 
 
-def missing_attribute(owner, name):
+def missing_attribute(owner, name):  # noqa: PLR0911  (a case, a line)
     """Something was asked for what it does not have."""
     if isinstance(owner, torch.nn.Linear):
         return "layer-not-called", {}

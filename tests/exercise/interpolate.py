@@ -255,7 +255,7 @@ def name_of_weights(weights, alpha):
             return name
         if close(weights, values / 2):
             return f"half of {name}"
-    return "from {:.2f} to {:.2f}".format(weights[0], weights[-1])
+    return f"from {weights[0]:.2f} to {weights[-1]:.2f}"
 
 
 def require_even(places, alpha, seen):

@@ -71,7 +71,7 @@ AFTER_THE_MEAN = {
         ("division by its length", lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)))},
 }
 INSTEAD_OF_SIGMOID = {
-    "nothing": ("sigmoid-missing", leave_out),
+    "nothing, no sigmoid": ("sigmoid-missing", leave_out),
     "a sigmoid and then another one": ("sigmoid-twice", lambda x: sigmoid(sigmoid(x))),
     "a ReLU and then the sigmoid": ("relu-before-sigmoid", lambda x: sigmoid(relu(x))),
     **{f"{name} instead of the sigmoid": ("not-the-sigmoid", function) for name, function in (
@@ -277,7 +277,7 @@ def out_of_turn(layer, ahead, done, called, step):
     return [("own-layer", f"A layer of your own, {layer}, is used{place}", step)]
 
 
-def differently_given(call, before, gave, x, done, step):
+def differently_given(call, before, gave, x, done, step):  # noqa: PLR0911  (a case, a line)
     """What a layer was given, if that is not the ReLU of what the layer before it gave."""
     layer, given = call.layer, call.given
     if equal(given, x if before is None else relu(gave)):
@@ -346,7 +346,8 @@ def weights_by_hand(chain, x, values):
                 ("relu-missing", f"There is no ReLU after {layer}", number)
                 for number, layer, there in ((1, chain.layers[0], first),
                                              (2, chain.layers[1], second)) if not there] + (
-                [] if end else [("sigmoid-missing", f"After {chain.layers[2]} comes nothing", 3)])
+                [] if end else [
+                    ("sigmoid-missing", f"After {chain.layers[2]} comes nothing, no sigmoid", 3)])
     return []
 
 

@@ -38,7 +38,8 @@ class Learner:
     def load(self):
         """Run the file from top to bottom, as an import would."""
         module = types.ModuleType("learner_file")
-        module.__file__ = str(self.folder / "latent_starter.py")   # paths from here stay in the room
+        # paths that begin at the file stay in the room
+        module.__file__ = str(self.folder / "latent_starter.py")
         sys.modules[module.__name__] = module          # dataclasses and pickle look there
         sys.argv[:] = [str(self.source.path)]
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it

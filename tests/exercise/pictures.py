@@ -5,9 +5,8 @@ picture outside of it (``draw``), where Matplotlib may be slow after all has bee
 """
 
 import json
-import shutil
+import re
 import types
-from pathlib import Path
 
 from tests.exercise.hints import MORPH, RESULT
 
@@ -26,14 +25,18 @@ def make_frames(learner, usable, folder, weights_file):
     import numpy as np
 
     from tests.exercise.hints import WrongError
-    from tests.exercise.reference import ReferenceVAE, interpolate
+    from tests.exercise.reference import ReferenceVAE, interpolate, loud_weights
     from vae_model import WeightsError, load_model
 
     note = {}
     try:
         weights = layer_by_layer(load_model(*weights_file))
+        if any(weights[name].shape != value.shape for name, value in loud_weights().items()):
+            raise WeightsError("the trained model has other sizes than vae_model.py says now: "
+                               "python latent_space_exploration.py trains a new one")
     except (WeightsError, LookupError) as error:
-        note["problem"] = str(error)
+        # a path of this machine says nothing to a learner
+        note["problem"] = re.sub(r" ?\(?/\S*/([^/\s)]+)\)?", r" \1", f"{error}")
     else:
         patterns = one_of_each_type()
         right_vae = ReferenceVAE(weights)
@@ -91,7 +94,9 @@ def as_rows(rows, pixels):
 # --- outside of it ---------------------------------------------------------------------------
 def show(judgement, workshop, *weights_file):
     """Let the pictures be made and publish them; returns a line that says what came of it."""
-    from patterns import OUTPUT_DIR, publish_together
+    import numpy as np
+
+    from patterns import OUTPUT_DIR, png, publish
 
     states = {todo.name: one for todo, one in judgement.results.items()}
     begun = [name for name, one in states.items() if one.state in ("right", "wrong")]
@@ -101,35 +106,30 @@ def show(judgement, workshop, *weights_file):
               or states[name].hint in ANSWERED]
     job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": 10,
            "weights": [str(file) for file in weights_file]}
-    for message in workshop.run([job], job["left"]):
-        pass
+    *_, last = workshop.run([job], job["left"])
     folder = workshop.folder
-    if message["kind"] != "done" or not (folder / "note.json").exists():
+    if last["kind"] != "done" or not (folder / "note.json").exists():
         return "No picture: what is written did not get to its end with the trained weights."
     note = json.loads((folder / "note.json").read_text())
     if "problem" in note:
         return f"No picture: {note['problem']}"
     gif = folder / "outputs" / GIF
-    done = all(one.state == "right" for one in states.values())
-    OUTPUT_DIR.mkdir(exist_ok=True)
-    with publish_together(OUTPUT_DIR) as scratch:
-        draw(folder, [one.state for name, one in states.items() if name in usable],
-             scratch / PICTURE)
-        if done and gif.exists():
-            shutil.copyfile(gif, Path(scratch) / GIF)
+    drawn = [one.state for name, one in states.items() if name in usable]
+    files = {PICTURE: png(draw, np.load(folder / "mine.npy"), np.load(folder / "right.npy"), drawn)}
     line = f"Picture: {OUTPUT_DIR.name}/{PICTURE} (each morph of yours above, a right one below)"
-    if done and gif.exists():
+    if gif.exists() and all(one.state == "right" for one in states.values()):
+        files[GIF] = gif.read_bytes()
         line += f"\nGIF:     {OUTPUT_DIR.name}/{GIF} (open it in a browser)"
+    publish(files, OUTPUT_DIR)
     return line
 
 
-def draw(folder, states, file):
-    """Draw the frames that the learner's functions and right ones made."""
+def draw(mine, right, states):
+    """A figure of the frames that the learner's functions and right ones made."""
     import numpy as np
 
-    from patterns import PATTERN_TYPES, grid_figure, plain_matplotlib
+    from patterns import PATTERN_TYPES, grid_figure
 
-    mine, right = (np.load(folder / f"{name}.npy") for name in ("mine", "right"))
     count = mine.shape[1]
     right = right if right.shape[1] == count else right[:, np.linspace(
         0, right.shape[1] - 1, count).round().astype(int)]
@@ -138,7 +138,5 @@ def draw(folder, states, file):
     to_names = [*PATTERN_TYPES[1:], PATTERN_TYPES[0]]
     labels = [label for start, end in zip(PATTERN_TYPES, to_names)
               for label in (f"{start} to {end}\n{whose}", "a right answer")]
-    with plain_matplotlib():
-        figure = grid_figure("From pattern to pattern through the trained latent space", rows,
-                             labels, [str(number) for number in range(1, count + 1)])
-        figure.savefig(file)
+    return grid_figure("From pattern to pattern through the trained latent space", rows,
+                       labels, [str(number) for number in range(1, count + 1)])

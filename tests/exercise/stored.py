@@ -62,9 +62,9 @@ def read(file, todo):
 
 def edited(code, edit, title):
     """A function with some of its lines replaced; indentation is kept."""
-    for old, new in re.findall(r"((?:^-.*\n?)+)((?:^\+.*\n?)*)", edit, flags=re.MULTILINE):
+    for parts in re.findall(r"((?:^-.*\n?)+)((?:^\+.*\n?)*)", edit, flags=re.MULTILINE):
         old, new = (re.sub(r"^. ?", "", part, flags=re.MULTILINE).rstrip("\n")
-                    for part in (old, new))
+                    for part in parts)
         if code.count(old) != 1:
             raise ValueError(f"{title}: {old!r} stands {code.count(old)} times in the function")
         code = code.replace(old, new)

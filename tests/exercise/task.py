@@ -7,11 +7,11 @@ import torch
 
 import patterns
 from tests.exercise import pictures
+from tests.exercise.hints import WrongError
 from tests.exercise.interpolate import check_interpolate
 from tests.exercise.layers import check_decode, check_encode
 from tests.exercise.learner import Learner
 from tests.exercise.report import Result, wrong_result
-from tests.exercise.hints import WrongError
 from tests.exercise.todos import BY_NAME, CHALLENGE, DECODE, ENCODE, INTERPOLATE, SourceFile
 from tests.exercise.walk import check_walk
 

@@ -32,7 +32,7 @@ BY_NAME = {todo.name: todo for todo in TODOS}
 
 
 class SourceFile:
-    """The text of a starter at any stage; ``problem`` says why Python cannot read it, or is None."""
+    """The text of a starter; ``problem`` says why Python cannot read it, or is None."""
 
     def __init__(self, path):
         self.path = Path(path).resolve()

@@ -150,7 +150,7 @@ def find_file(folder):
 
 
 def read_gif(file):
-    from PIL import Image, ImageSequence     # what imageio reads GIFs with
+    from PIL import Image, ImageSequence  # what imageio reads GIFs with
 
     if not file.read_bytes().startswith(b"GIF8"):
         raise WrongError("not-a-gif", "a file of another kind")
@@ -212,9 +212,9 @@ def require_blocks(gif, seen):
     """Raise a WrongError unless each pixel became a block of one brightness."""
     picture = gif.pictures[0].astype(int)
     side, flat = IMAGE_SIZE, picture.ravel()
-    period = [np.abs(picture[shift:] - picture[:-shift]).max() == 0
-              and np.abs(picture[:, side:] - picture[:, :-side]).max() == 0 for shift in (side,)]
-    if any(period) or np.abs(flat[PIXELS:] - flat[:-PIXELS]).max() == 0 and np.ptp(flat):
+    again = (picture[side:] == picture[:-side]).all() \
+        and (picture[:, side:] == picture[:, :-side]).all()
+    if again or (flat[PIXELS:] == flat[:-PIXELS]).all() and np.ptp(flat):
         raise WrongError("tiled", f"{seen}, in which the same small picture comes again and again")
     middle = gif.small[:, :, None, :, None]
     blocks = gif.sampled(0.15, 0.85).reshape(len(gif.pictures), side, 2, side, 2)
@@ -267,7 +267,7 @@ def shows(flat, patterns):
 
 def require_tones(small, seen):
     """Raise a WrongError that tells from the ramp what was done to brightness."""
-    ramp, byte = small[:, 0], 255 * RAMP
+    ramp = small[:, 0]
     seen = f"{seen}: the ramp from {DARK} to {BRIGHT} became {ramp[0, 0]:.2f} to {ramp[0, -1]:.2f}"
 
     def is_ramp(values):
@@ -287,7 +287,7 @@ def require_tones(small, seen):
     for factor in (256, 257, 260, 300, 500, 510, 512, 1000, 1024, 255 * 255, 255 * 256):
         if is_ramp(np.floor(factor * RAMP) % 256 / 255):
             raise WrongError("wrapped", seen)
-    raise WrongError("tones" if rising and len(byte) else "wrapped", seen)
+    raise WrongError("tones" if rising else "wrapped", seen)
 
 
 # --- the route ------------------------------------------------------------------------------
@@ -375,19 +375,15 @@ def legs_of(places):
     for (i, j), group in itertools.groupby(enumerate(places), key=lambda one: one[1][:2]):
         if i == j:
             continue
-        group = list(group)
-        alphas = [place[2] for _, place in group]
-        first, last = group[0][0], group[-1][0]
-        for alphas, start, end in monotone(alphas, first):
-            forward = alphas[-1] > alphas[0]
-            if len(alphas) == 1:
+        numbers, alphas = zip(*((number, place[2]) for number, place in group))
+        for part, start, end in monotone(alphas, numbers[0]):
+            forward = part[-1] > part[0]
+            if len(part) == 1:
                 before = places[start - 1] if start else None
                 after = places[end + 1] if end + 1 < len(places) else None
                 forward = (before[0] == i if before and before[0] == before[1]
                            else after[0] == j if after and after[0] == after[1] else True)
-            leg = (i, j) if forward else (j, i)
-            legs.append(leg)
-        assert last >= first
+            legs.append((i, j) if forward else (j, i))
     if len(legs) > 1 and legs[0] == legs[-1] and places[0][0] != places[0][1]:
         legs.pop()                     # a walk that starts in the middle of a stretch
     return legs

@@ -91,7 +91,7 @@ def require_number(answer, num_steps, vae, patterns, source):
     decoded = sum(map(len, vae.decoded))
     shape = np.shape(answer[0]) if count else ()
     codes, alpha = encode(patterns), np.linspace(0, 1, num_steps)
-    seen = f"{count} frames for num_steps {num_steps}"
+    seen = f"{count} frame{'s' * (count != 1)} for num_steps {num_steps}"
     if count == num_steps * IMAGE_SIZE or (len(shape) == 1 and shape[0] == IMAGE_SIZE):
         hint, seen = "rows-joined", f"a list of {count} entries of shape {shape}"
     elif decoded == 1 and codes.shape[1] == num_steps and close(

@@ -5,7 +5,6 @@ picture outside of it (``draw``), where Matplotlib may be slow after all has bee
 """
 
 import json
-import re
 import types
 
 from tests.exercise.hints import MORPH, RESULT
@@ -32,11 +31,10 @@ def make_frames(learner, usable, folder, weights_file):
     try:
         weights = layer_by_layer(load_model(*weights_file))
         if any(weights[name].shape != value.shape for name, value in loud_weights().items()):
-            raise WeightsError("the trained model has other sizes than vae_model.py says now: "
-                               "python latent_space_exploration.py trains a new one")
-    except (WeightsError, LookupError) as error:
-        # a path of this machine says nothing to a learner
-        note["problem"] = re.sub(r" ?\(?/\S*/([^/\s)]+)\)?", r" \1", f"{error}")
+            raise WeightsError
+    except (WeightsError, LookupError):
+        note["problem"] = "train the model that vae_model.py describes first:\n" \
+                          "  python latent_space_exploration.py"
     else:
         patterns = one_of_each_type()
         right_vae = ReferenceVAE(weights)

@@ -33,8 +33,7 @@ def make_frames(learner, usable, folder, weights_file):
         if any(weights[name].shape != value.shape for name, value in loud_weights().items()):
             raise WeightsError
     except (WeightsError, LookupError):
-        note["problem"] = "train the model that vae_model.py describes first:\n" \
-                          "  python latent_space_exploration.py"
+        note["problem"] = "no weights fit. Train first: python latent_space_exploration.py"
     else:
         patterns = one_of_each_type()
         right_vae = ReferenceVAE(weights)

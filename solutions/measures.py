@@ -21,7 +21,7 @@ class Trained:
 
     model: VAE
     data: Data
-    last: Record             # losses on held-out patterns
+    history: list[Record]    # losses on held-out patterns, epoch by epoch
     space: LatentSpace
     findings: Findings       # the measures that the main script prints
     recon: np.ndarray        # (N, pixels), held-out patterns decoded from mu
@@ -43,25 +43,25 @@ class Measure:
 MEASURES = (
     Measure("reconstruction", "recon\nnats", ".1f",
             "reconstruction loss of an image, from sampled codes",
-            lambda t: t.last.reconstruction),
+            lambda t: t.history[-1].reconstruction),
     Measure("floor", "floor\nnats", ".1f",
             "the noise's part of it, which stays even if each clean pattern is known",
             lambda t: t.findings.floor),
     Measure("excess", "missed\nnats", ".1f",
             "the other part, recon - floor: what the model could have known",
-            lambda t: t.last.reconstruction - t.findings.floor),
+            lambda t: t.history[-1].reconstruction - t.findings.floor),
     Measure("kl", "KL\nnats", ".1f",
             "what the code of an image costs",
-            lambda t: t.last.kl),
+            lambda t: t.history[-1].kl),
+    Measure("kl_dip", "KL\nlowest", ".2f",
+            "the least that it was on the way",
+            lambda t: min(record.kl for record in t.history)),
     Measure("loss", "total\nnats", ".1f",
             "recon + KL, the negative ELBO, whatever beta is",
-            lambda t: t.last.loss(beta=1)),
+            lambda t: t.history[-1].loss(beta=1)),
     Measure("rmse", "RMSE\nbrightness", ".3f",
             "root mean square error of reconstructions (from mu) against clean patterns",
             lambda t: rmse(t.recon, t.data.clean).mean()),
-    Measure("alive", "alive\ndimensions", ".2g",
-            f"latent dimensions that carry something, a KL above {ALIVE_KL} nats",
-            lambda t: len(t.space.alive)),
 
     Measure("samples", "samples\nVAE", ".0%",
             f"draws from the prior that are near a clean pattern (within RMSE {NEAR_RMSE})",
@@ -85,6 +85,9 @@ MEASURES = (
             "ways from one type to another that pass by a third",
             lambda t: t.findings.detours),
 
+    Measure("alive", "alive\ndimensions", ".2g",
+            f"latent dimensions that carry something, a KL above {ALIVE_KL} nats",
+            lambda t: len(t.space.alive)),
     Measure("undecided", "soft\nrecon", ".0%",
             "reconstructed pixels neither dark nor bright (0.1 to 0.9); more is blurrier",
             lambda t: undecided_pixels(t.recon)),
@@ -103,10 +106,10 @@ MEASURES = (
     Measure("axis_gap", "axis gap\n0 to 1", ".2f",
             "how far one dimension alone stands for a line's shift; 1 is disentangled",
             lambda t: axis_gap(t.data, t.space.mu)),
+
     Measure("apart", "types\napart", ".2f",
             "from a code to the nearest of another type, median; the prior's sigma is 1",
             lambda t: distance_to_other_types(t.space.mu, t.data.labels)),
-
     Measure("purity", "own type\nplane", ".0%",
             "patterns whose nearest neighbour in the drawn plane is of their own type",
             lambda t: purity(t.space.points, t.data.labels)),

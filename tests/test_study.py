@@ -7,6 +7,7 @@ import math
 import re
 import string
 from collections import defaultdict
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -257,11 +258,15 @@ def test_a_folder_in_the_way_is_found_before_the_long_work(without_training, mon
         study.main([])
 
 
-def test_a_training_that_diverges_is_reported_in_one_sentence(without_training, monkeypatch):
-    def diverge(seeds):
-        raise FloatingPointError("the held-out loss is not finite")
-    monkeypatch.setattr(study, "study_all", diverge)
-    with pytest.raises(ProgramError, match="LEARNING_RATE"):
+@pytest.mark.parametrize(("error", "sentence"), [
+    (FloatingPointError("the held-out loss is not finite"), "LEARNING_RATE"),
+    (BrokenProcessPool("a process died"), "ended from outside")])
+def test_trainings_that_fail_are_reported_in_one_sentence(
+        without_training, monkeypatch, error, sentence):
+    def fail(seeds):
+        raise error
+    monkeypatch.setattr(study, "study_all", fail)
+    with pytest.raises(ProgramError, match=sentence):
         study.main(["--quick"])
     assert not list(without_training.iterdir())
 

@@ -156,8 +156,8 @@ def run(seeds, name):
     figure = png(draw_study, {setting: results[setting, seeds[0]] for setting in SETTINGS},
                  seeds[0])
     publish({f"{name}.csv": table.encode(), f"{name}.png": figure}, OUTPUT_DIR)
-    print(f"Took {time.monotonic() - started:.0f} s. Wrote {name}.csv and {name}.png "
-          f"into {OUTPUT_DIR}")
+    print(f"Wrote {name}.csv and {name}.png into {OUTPUT_DIR}")
+    print(f"Time: {time.monotonic() - started:.0f} s")
     return runs
 
 

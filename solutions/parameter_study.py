@@ -1,98 +1,118 @@
 """Exercise 2, measured: what latent dimension, beta, depth and epochs really do.
 
-    python solutions/parameter_study.py            # five seeds for each setting
-    python solutions/parameter_study.py --quick    # one seed, for the impatient
+    python solutions/parameter_study.py                    # ten seeds for each setting
+    python solutions/parameter_study.py --quick            # one seed, for the impatient
+    python solutions/parameter_study.py --seeds 300-309    # do the pages' claims hold there?
 
-Every setting changes one thing of the default run. All measures are taken on
-held-out patterns, with the package's own data, training and functions. Prints
-a table of means and ranges over the seeds, and writes parameter_study.csv (one
-line a run) and parameter_study.png into the folder ``outputs``; ``--quick`` calls
-them parameter_study_quick.
+Every setting changes one thing of the default run, and measures.py says what is
+measured. Prints a table of means and ranges over the seeds, then which claims of
+the two pages (claims.py) hold for these seeds; the exit code is 1 if one does not.
+Writes parameter_study.csv, one line a run, and parameter_study.png into the folder
+``outputs``; the options write files of other names, since the pages quote these.
 """
 
 import argparse
 import csv
+import io
 import os
 import signal
 import sys
+import textwrap
+import threading
 import time
-from dataclasses import asdict, dataclass, fields
-from multiprocessing import get_context
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
-if __name__ == "__main__":   # the same quiet end on Ctrl-C as in the main script
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+if __name__ in ("__main__", "__mp_main__"):   # Ctrl-C ends it quietly, and its workers as well
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+import torch
 from torch import nn
 
-from latent_space_exploration import (
-    ALIVE_KL,
-    EPOCHS,
-    NEAR_RMSE,
+import latent_space_exploration as main_script
+from latent_space_exploration import BETA, EPOCHS, SEED, explore, make_data, make_model
+from patterns import (
+    IMAGE_SIZE,
     OUTPUT_DIR,
-    SEED,
-    decode,
-    explore,
+    OneSentenceParser,
+    ProgramError,
+    check_folder,
     grid_figure,
-    interpolate_codes,
-    largest_step,
-    make_data,
-    make_model,
-    nearest_neighbour_purity,
-    pixel_entropy,
-    publish_together,
-    rmse,
-    sample_prior,
-    say,
-    set_up_torch,
-    train,
+    number,
+    png,
+    publish,
+    run_program,
 )
-from patterns import IMAGE_SIZE, PATTERN_TYPES, nearest_clean
-from vae_model import HIDDEN_DIM, LATENT_DIM, VAE
+from solutions.claims import CLAIMS, filled, holds, read_runs
+from solutions.measures import MEASURES, Trained
+from vae_model import HIDDEN_DIM, LATENT_DIM, VAE, check_model, reconstruct, sample_prior
 
-SEEDS = tuple(range(SEED, SEED + 5))   # the first one is the main script's own run
+SEEDS = range(SEED, SEED + 10)   # the first one is the main script's own run
 
 
-# --- goal 3: the two edits of the page --------------------------------------------
-# All layers are made here, in the order of vae_model.py: the order decides which
-# random numbers each layer starts from, and a learner's edit must give the same model.
+# --- goal 3: other depths -------------------------------------------------------
 class ShallowVAE(VAE):
-    """One hidden layer on each side instead of two."""
+    """One hidden layer on each side instead of two.
 
-    def __init__(self, input_dim=IMAGE_SIZE**2, hidden_dim=HIDDEN_DIM, latent_dim=LATENT_DIM):
+    Layers are made in the order of vae_model.py, since the order decides which random
+    numbers each starts from: the edits on the page have to give the same models.
+    """
+
+    encoder_depth = decoder_depth = 1
+
+    def __init__(self, latent_dim):
         nn.Module.__init__(self)
-        self.encoder = nn.Sequential(
-            nn.Linear(input_dim, hidden_dim), nn.ReLU(),
-        )
-        self.fc_mu = nn.Linear(hidden_dim, latent_dim)
-        self.fc_var = nn.Linear(hidden_dim, latent_dim)
+        self.encoder = nn.Sequential(*hidden_layers(IMAGE_SIZE**2, self.encoder_depth))
+        self.fc_mu = nn.Linear(HIDDEN_DIM, latent_dim)
+        self.fc_var = nn.Linear(HIDDEN_DIM, latent_dim)
         self.decoder = nn.Sequential(
-            nn.Linear(latent_dim, hidden_dim), nn.ReLU(),
-            nn.Linear(hidden_dim, input_dim), nn.Sigmoid(),
+            *hidden_layers(latent_dim, self.decoder_depth),
+            nn.Linear(HIDDEN_DIM, IMAGE_SIZE**2), nn.Sigmoid(),
         )
 
 
-class DeepVAE(VAE):
-    """Three hidden layers on each side instead of two."""
+def hidden_layers(width, depth):
+    """So many hidden layers, each with its ReLU; the first one takes ``width`` values."""
+    widths = [width, *[HIDDEN_DIM] * depth]
+    return [layer for pair in zip(widths, widths[1:]) for layer in (nn.Linear(*pair), nn.ReLU())]
 
-    def __init__(self, input_dim=IMAGE_SIZE**2, hidden_dim=HIDDEN_DIM, latent_dim=LATENT_DIM):
-        nn.Module.__init__(self)
-        self.encoder = nn.Sequential(
-            nn.Linear(input_dim, hidden_dim), nn.ReLU(),
-            nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
-            nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
-        )
-        self.fc_mu = nn.Linear(hidden_dim, latent_dim)
-        self.fc_var = nn.Linear(hidden_dim, latent_dim)
-        self.decoder = nn.Sequential(
-            nn.Linear(latent_dim, hidden_dim), nn.ReLU(),
-            nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
-            nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
-            nn.Linear(hidden_dim, input_dim), nn.Sigmoid(),
-        )
+
+class ShallowDecoderVAE(ShallowVAE):
+    """Two hidden layers in the encoder, one in the decoder: which side matters?"""
+
+    encoder_depth = 2
+
+
+class DeepVAE(ShallowVAE):
+    """Three hidden layers on each side."""
+
+    encoder_depth = decoder_depth = 3
+
+
+class WarmUpVAE(DeepVAE):
+    """Deep, and the weight of the KL term rises from 0 to beta over the first 800 steps.
+
+    The same as ``beta * min(1, step / 800)`` in the loss of ``train``: of what forward
+    returns, only the KL term looks at mu and log_var, and these keep their values but
+    hand back a growing share of their gradients.
+    """
+
+    warm_up = 800
+    step = 0
+
+    def forward(self, x, generator=None):
+        recon, mu, log_var = super().forward(x, generator)
+        if torch.is_grad_enabled():
+            share = min(1, self.step / self.warm_up)
+            mu, log_var = (share * v + (1 - share) * v.detach() for v in (mu, log_var))
+            self.step += 1
+        return recon, mu, log_var
 
 
 # --- the settings -----------------------------------------------------------------
@@ -101,8 +121,8 @@ class Setting:
     """One way to train; whatever is not named is the default of the main script."""
 
     name: str
-    latent_dim: int = 8
-    beta: float = 1.0
+    latent_dim: int = LATENT_DIM
+    beta: float = BETA
     epochs: int = EPOCHS
     model_class: type = VAE
 
@@ -116,243 +136,187 @@ SETTINGS = (
     Setting("beta 4", beta=4.0),
     Setting("beta 256", beta=256.0),   # what averaging over 256 pixels would amount to
     Setting("shallow", model_class=ShallowVAE),
+    Setting("shallow decoder", model_class=ShallowDecoderVAE),
     Setting("deep", model_class=DeepVAE),
+    Setting("deep warm-up", model_class=WarmUpVAE),
     Setting("epochs 1", epochs=1),
     Setting("epochs 50", epochs=50),
 )
 
 
-# --- the measures -----------------------------------------------------------------
-@dataclass(frozen=True)
-class Measures:
-    """What is measured after one training, on held-out patterns; the table's columns."""
-
-    reconstruction: float    # nats per image
-    kl: float                # nats per image
-    loss: float              # nats per image: reconstruction + KL, the negative ELBO
-    floor: float             # nats per image, the entropy of the pixels themselves
-    rmse: float              # of reconstructions (from mu) to the clean patterns
-    undecided: float         # share of reconstructed pixels between 0.1 and 0.9: blur
-    undecided_clean: float   # the same share in the clean patterns themselves
-    alive: float             # latent dimensions with a KL above ALIVE_KL
-    purity: float            # of the types: nearest neighbours in the whole latent space
-    purity_plane: float      # the same in the drawn plane
-    near: float              # share of prior samples within NEAR_RMSE of a clean pattern
-    cross: float             # share of midpoints horizontal-vertical that decode to a cross
-    largest_step: float      # of diagonal-to-cross paths: change carried by one step of seven
-    width_kept: float        # of the lines' widths, how much reconstructions show: R squared
-    cross_width_kept: float  # the same for crosses alone
-    axis_gap: float          # how far one dimension alone stands for a line's shift, 0 to 1
-
-
-HEADINGS = {
-    "reconstruction": "recon\nnats", "kl": "KL\nnats", "loss": "recon + KL\nnats",
-    "floor": "floor\nnats", "rmse": "RMSE\nbrightness",
-    "undecided": "undecided\n% pixels", "undecided_clean": "in clean\n% pixels",
-    "alive": "alive\ndims", "purity": "purity\n% space", "purity_plane": "purity\n% plane",
-    "near": "samples\n% near", "cross": "h+v is x\n% pairs", "largest_step": "largest\n% step",
-    "width_kept": "width kept\n% all", "cross_width_kept": "width kept\n% crosses",
-    "axis_gap": "axis gap\n0 to 1",
-}
-AS_PERCENT = {"undecided", "undecided_clean", "purity", "purity_plane", "near", "cross",
-              "largest_step", "width_kept", "cross_width_kept"}
-DECIMALS = {"rmse": 3, "axis_gap": 2}   # all others: 1
-COLUMNS_IN_A_ROW = 6                    # the table is cut to the width of a terminal
-
-
-def measure(model, data, last_record):
-    """Take all measures of a trained model; ``last_record`` holds its held-out losses."""
-    codes = explore(model, data)
-    recon = decode(model, codes.mu)
-    widths = [width_kept(recon, data, kind) for kind in range(len(PATTERN_TYPES))]
-    return Measures(
-        reconstruction=last_record.reconstruction,
-        kl=last_record.kl,
-        loss=last_record.loss(beta=1.0),
-        floor=pixel_entropy(data.held_out),
-        rmse=rmse(recon, data.clean).mean(),
-        undecided=undecided_pixels(recon),
-        undecided_clean=undecided_pixels(data.clean),
-        alive=np.count_nonzero(codes.kl > ALIVE_KL),
-        purity=nearest_neighbour_purity(codes.mu, data.labels),
-        purity_plane=codes.purity,
-        near=codes.near,
-        cross=midpoints_that_are_crosses(model, data, codes.mu),
-        largest_step=np.median([largest_step(path) for path in paths(model, data, codes.mu)]),
-        width_kept=np.mean(widths),
-        cross_width_kept=widths[PATTERN_TYPES.index("cross")],
-        axis_gap=axis_gap(data, codes.mu),
-    )
-
-
-def undecided_pixels(images):
-    """Share of pixels that are neither dark (below 0.1) nor bright (above 0.9)."""
-    return np.mean((images > 0.1) & (images < 0.9))
-
-
-def pairs(data, mu, first, second):
-    """Codes of all held-out patterns of two types, paired in their order."""
-    one, other = (mu[data.labels == PATTERN_TYPES.index(name)] for name in (first, second))
-    count = min(len(one), len(other))
-    return one[:count], other[:count]
-
-
-def midpoints_that_are_crosses(model, data, mu):
-    """Share of midpoints between a horizontal and a vertical that decode to a clear cross."""
-    horizontal, vertical = pairs(data, mu, "horizontal", "vertical")
-    distances, labels = nearest_clean(decode(model, (horizontal + vertical) / 2))
-    return np.mean((labels == PATTERN_TYPES.index("cross")) & (distances <= NEAR_RMSE))
-
-
-def paths(model, data, mu):
-    """Decoded eight-step paths from every diagonal to a cross."""
-    return [decode(model, interpolate_codes(a, b))
-            for a, b in zip(*pairs(data, mu, "diagonal", "cross"))]
-
-
-def width_kept(recon, data, kind):
-    """Squared correlation, over one type, of brightness before and after: 0 to 1.
-
-    The summed brightness of a clean line says how wide it is. A model whose code
-    does not mention the width draws all lines equally wide.
-    """
-    chosen = data.labels == kind
-    return squared_correlations(data.clean[chosen].sum(axis=1), recon[chosen].sum(axis=1))[0]
-
-
-def squared_correlations(values, columns):
-    """Of values (N,) with each column of (N,) or (N, D); one that never moves explains nothing."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nan_to_num(np.corrcoef(values, columns, rowvar=False)[0, 1:] ** 2)
-
-
-def axis_gap(data, mu):
-    """How far one latent dimension alone stands for the shift of a line, 0 to 1.
-
-    The shift of a horizontal line (up and down) and of a vertical one (left and
-    right) is read off its clean image. The gap is the squared correlation with
-    the best dimension minus that with the second best, averaged over both: 1 if
-    one dimension does it all ("disentangled"), 0 if two share the work. After
-    the mutual information gap of Chen et al. (2018), with correlation in place
-    of information.
-    """
-    place = (np.arange(IMAGE_SIZE) + 0.5) / IMAGE_SIZE
-    gaps = []
-    for name, axis in (("horizontal", 2), ("vertical", 1)):
-        chosen = data.labels == PATTERN_TYPES.index(name)
-        profile = data.clean[chosen].reshape(-1, IMAGE_SIZE, IMAGE_SIZE).mean(axis=axis)
-        shift = profile @ place / profile.sum(axis=1)
-        second, best = np.sort(squared_correlations(shift, mu[chosen]))[-2:]
-        gaps.append(best - second)
-    return np.mean(gaps)
-
-
 # --- the study --------------------------------------------------------------------
-def study_one(job):
-    """Train one setting with one seed: the job, its measures and a row of pictures."""
-    setting, seed = job
-    set_up_torch()
-    data = make_data(seed)
-    model = make_model(setting.latent_dim, seed, setting.model_class)
-    history = train(model, data, epochs=setting.epochs, beta=setting.beta, seed=seed)
-    probe = data.held_out[data.first_of_each_type(1)]
-    mu = model.encode(probe)[0].detach()
-    pictures = [*decode(model, mu), *sample_prior(model, 8, seed)]
-    return job, measure(model, data, history[-1]), pictures
+def run(seeds, name):
+    """Study all settings, publish ``name``.csv and .png; returns runs as in claims.py."""
+    started = time.monotonic()
+    print(f"{len(SETTINGS)} settings, {len(seeds)} seed(s) each, measured on held-out patterns")
+    results = dict(study_all(seeds))
+    table = as_csv({job: values for job, (values, _) in results.items()})
+    runs = read_runs(table.splitlines())
+    print_table(runs)
+    figure = png(draw_study, {setting: results[setting, seeds[0]] for setting in SETTINGS},
+                 seeds[0])
+    publish({f"{name}.csv": table.encode(), f"{name}.png": figure}, OUTPUT_DIR)
+    print(f"Wrote {name}.csv and {name}.png into {OUTPUT_DIR}")
+    print(f"Time: {time.monotonic() - started:.0f} s")
+    return runs
 
 
 def study_all(seeds):
-    """Train every setting with every seed, a process per core; yields the results."""
+    """Train every setting with every seed, a process per core.
+
+    Yields, as they end, pairs of a job (Setting, seed) and what ``study_one`` returns.
+    """
     jobs = [(setting, seed) for seed in seeds for setting in SETTINGS]
     started = time.monotonic()
     # Spawned, not forked: a forked torch may hang, and not every system can fork.
-    # Leaving the block stops the workers, so they need not know about Ctrl-C.
-    workers = min(os.cpu_count() or 1, len(jobs))
-    with get_context("spawn").Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        for done, result in enumerate(pool.imap_unordered(study_one, jobs), start=1):
-            (setting, seed), measures, pictures = result
+    pool = ProcessPoolExecutor(min(os.cpu_count() or 1, len(jobs)), get_context("spawn"),
+                               end_with_parent)
+    try:
+        running = {pool.submit(study_one, *job): job for job in jobs}
+        for done, future in enumerate(as_completed(running), start=1):
+            setting, seed = job = running[future]
+            yield job, future.result()
             left = (time.monotonic() - started) / done * (len(jobs) - done)
-            say(f"  {done:2d} of {len(jobs)}  {setting.name:10s} seed {seed}   "
-                f"about {left:3.0f} s left")
-            yield setting.name, seed, measures, pictures
+            print(f"  {done:3d} of {len(jobs)}  {setting.name:15s} seed {seed}   "
+                  f"about {left:3.0f} s left")
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def print_table(measures):
-    """Print mean and range over the seeds; ``measures[name, seed]`` holds Measures."""
-    keys = list(HEADINGS)
-    for start in range(0, len(keys), COLUMNS_IN_A_ROW):
-        columns = keys[start:start + COLUMNS_IN_A_ROW]
-        for words in zip(*(HEADINGS[key].split("\n") for key in columns)):
+def end_with_parent():
+    """Let a worker end as soon as the main process has ended, in whichever way it did."""
+    def watch():
+        parent_process().join()
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def study_one(setting, seed):
+    """Train one setting with one seed: its measures, a dict, and pictures (12, pixels)."""
+    main_script.set_up_torch()
+    data = make_data(seed)
+    model = make_model(setting.latent_dim, seed, setting.model_class)
+    untrained = explore(model, data)
+    history = list(main_script.train(model, data, epochs=setting.epochs, beta=setting.beta,
+                                     seed=seed))
+    space = explore(model, data)
+    trained = Trained(model, data, history, space, main_script.measure(model, data, space),
+                      reconstruct(model, data.held_out), untrained)
+    values = {measure.name: float(measure.of(trained)) for measure in MEASURES}
+    shown = [*trained.recon[data.first_of_each_type(1)], *sample_prior(model, 8, seed)]
+    return values, np.array(shown)
+
+
+def report_claims(claims, runs):
+    """Say of each claim whether it holds, with the numbers of these runs; the exit code."""
+    print("\nThe claims of README.rst and solutions/README.rst, with the numbers of these seeds:")
+    verdicts = [holds(claim, runs) for claim in claims]
+    for claim, verdict in zip(claims, verdicts):
+        print(textwrap.fill(f"{'holds' if verdict else 'FAILS'}  {filled(claim, runs)}", 98,
+                            subsequent_indent=" " * 7))
+    print(f"{sum(verdicts)} of {len(claims)} claims hold")
+    return 0 if all(verdicts) else 1
+
+
+# --- table and figure -------------------------------------------------------------
+def as_csv(results):
+    """The text of a csv, one line a run, from a dict (Setting, seed) -> {measure: value}."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["setting", "seed", *(measure.name for measure in MEASURES)])
+    for setting, seed in sorted(results, key=lambda job: (SETTINGS.index(job[0]), job[1])):
+        values = results[setting, seed]
+        writer.writerow([setting.name, seed, *(f"{values[m.name]:.4f}" for m in MEASURES)])
+    return file.getvalue()
+
+
+def print_table(runs, width=7):
+    """Print mean and range over the seeds, ``width`` measures at a time, and what they mean."""
+    several = len(next(iter(runs.values()))) > 1
+    print("\nMean over the seeds, and below it the range, lowest-highest" if several
+          else "\nOne seed, no more than a first impression")
+    for start in range(0, len(MEASURES), width):
+        measures = MEASURES[start:start + width]
+        print()
+        for words in zip(*(measure.heading.split("\n") for measure in measures)):
             print_row("", words)
         for setting in SETTINGS:
-            rows = [row for (name, _), row in measures.items() if name == setting.name]
-            values = {key: [getattr(row, key) for row in rows] for key in columns}
-            print_row(setting.name, [show(key, np.mean(values[key])) for key in columns])
-            if len(rows) > 1:
-                print_row("", [f"{show(key, min(values[key]))}-{show(key, max(values[key]))}"
-                               for key in columns])
-        say("")
+            cells = [(runs[setting.name, measure.name], measure.spec) for measure in measures]
+            print_row(setting.name, [f"{np.mean(values):{spec}}" for values, spec in cells])
+            if several:
+                print_row("", [f"{min(values):{spec}}-{max(values):{spec}}"
+                               for values, spec in cells])
+        print()
+        for measure in measures:
+            print(f"  {' '.join(measure.heading.split()):20s}{measure.legend}")
+    print()
 
 
 def print_row(name, cells):
-    say(f"{name:10s}" + "".join(f"{cell:>12s}" for cell in cells))
+    print(f"{name:16s}" + "".join(f"{cell:>12s}" for cell in cells))
 
 
-def show(key, value):
-    """A measure as the table shows it, a share in percent."""
-    return f"{100 * value:.0f}" if key in AS_PERCENT else f"{value:.{DECIMALS.get(key, 1)}f}"
-
-
-def write_csv(path, measures):
-    """One line a run: the setting, the seed and all measures."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["setting", "seed", *(field.name for field in fields(Measures))])
-        for (name, seed), row in sorted(measures.items()):
-            writer.writerow([name, seed, *(f"{value:.4f}" for value in asdict(row).values())])
-
-
-def draw_study(measures, pictures, seed):
-    """A row for each setting: four reconstructions and eight samples, beside its numbers."""
-    labels = []
-    for setting in SETTINGS:
-        m = measures[setting.name, seed]
-        labels.append(f"{setting.name}\nrecon + KL {m.loss:.1f}\n"
-                      f"RMSE {m.rmse:.3f}, {m.alive:.0f} alive")
+def draw_study(results, seed):
+    """A row for each setting, {Setting: (measures, pictures)}, beside some of its numbers."""
+    labels = [f"{setting.name}\nRMSE {values['rmse']:.3f}\n{values['alive']:.0f} alive"
+              for setting, (values, _) in results.items()]
     return grid_figure(
         f"Each setting with seed {seed}: reconstructions of four held-out patterns, "
         "then eight draws from the prior",
-        [pictures[setting.name] for setting in SETTINGS], labels,
-        ["recon"] * 4 + ["sample"] * 8,
+        [pictures for _, pictures in results.values()], labels, ["recon"] * 4 + ["sample"] * 8,
     )
+
+
+# --- the command line ---------------------------------------------------------------
+def seed_list(text):
+    """Parse "300-309", "300,305" or a mixture into seeds in ascending order, each once."""
+    seed, seeds = number(*main_script.LIMITS["SEED"]), set()
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        try:
+            span = range(seed(low), seed(high or low) + 1)
+        except argparse.ArgumentTypeError:
+            span = ()
+        if not 0 < len(span) <= 1000:
+            raise argparse.ArgumentTypeError(
+                f"must be seeds such as 300-309 or 300,305, not {text!r}")
+        seeds.update(span)
+    return sorted(seeds)
 
 
 def main(arguments=None):
     """Run the study with command-line arguments; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Measure what the settings of exercise 2 do.")
-    parser.add_argument("--quick", action="store_true", help="one seed instead of five")
-    quick = parser.parse_args(arguments).quick
-    # a quick look must not replace the results that the page quotes
-    seeds, name = (SEEDS[:1], "parameter_study_quick") if quick else (SEEDS, "parameter_study")
-    say(f"{len(SETTINGS)} settings with {len(seeds)} seed(s) each; everything is measured on "
-        "held-out patterns.")
-    started = time.monotonic()
-    measures, pictures = {}, {}
-    for setting, seed, row, images in study_all(seeds):
-        measures[setting, seed] = row
-        if seed == SEED:
-            pictures[setting] = images
-    say("\nMean over the seeds, and below it the range (smallest-largest)\n" if len(seeds) > 1
-        else f"\nSeed {SEED} alone\n")
-    print_table(measures)
-    OUTPUT_DIR.mkdir(exist_ok=True)
-    with publish_together(OUTPUT_DIR) as scratch:
-        write_csv(scratch / f"{name}.csv", measures)
-        draw_study(measures, pictures, SEED).savefig(scratch / f"{name}.png")
-    say(f"Took {time.monotonic() - started:.0f} s. Wrote {name}.csv and {name}.png "
-        f"into {OUTPUT_DIR}")
-    return 0
+    main_script.check_constants()
+    parser = OneSentenceParser(description="Measure what the settings of exercise 2 do, "
+                              "with ten seeds each.")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--quick", action="store_true", help="one seed, and no word on the claims")
+    choice.add_argument("--seeds", type=seed_list, metavar="LIST",
+                        help="check the pages' claims with these, such as 300-309 or 300,305")
+    options = parser.parse_args(arguments)
+    seeds, name = SEEDS, "parameter_study"
+    if options.quick:
+        seeds, name = SEEDS[:1], "parameter_study_quick"
+    elif options.seeds:
+        seeds, name = options.seeds, "parameter_study_seeds"
+    check_folder(OUTPUT_DIR, [f"{name}.csv", f"{name}.png"])
+    for setting in SETTINGS:
+        check_model(make_model(setting.latent_dim, SEED, setting.model_class))
+    try:
+        runs = run(seeds, name)
+    except FloatingPointError as error:
+        raise ProgramError(f"training must end with a finite loss, but {error}; "
+                           "a smaller LEARNING_RATE may help") from None
+    except BrokenProcessPool:
+        raise ProgramError("each training must be left to end, but one was ended from outside; "
+                           "perhaps memory ran out") from None
+    # the claims are about means and most seeds, so a single one has no say
+    return 0 if options.quick else report_claims(CLAIMS, runs)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os.environ |= {              # for its processes:
+        "OPENBLAS_NUM_THREADS": "1",                      # each keeps to its own core,
+        "PYTHONWARNINGS": "ignore:resource_tracker",      # and the last tidies up in silence
+    }
+    run_program(main)

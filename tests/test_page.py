@@ -96,7 +96,7 @@ def trained():
     main_script.set_up_torch()
     data = main_script.make_data(main_script.SEED)
     model = main_script.make_model(vae_model.LATENT_DIM, main_script.SEED)
-    records = list(main_script.train(model, data, epochs=12, beta=1.0, seed=main_script.SEED))
+    records = list(main_script.train(model, data, epochs=6, beta=1.0, seed=main_script.SEED))
     return model, data, records
 
 
@@ -207,12 +207,12 @@ def test_the_edit_for_a_warm_up_goes_into_the_training(monkeypatch):
 
     def kl_after_a_short_training(module):
         model = module.make_model(8, 0)
-        return list(module.train(model, data, epochs=2, beta=1.0, seed=0))[-1].kl
+        return list(module.train(model, data, epochs=1, beta=1.0, seed=0))[-1].kl
 
     assert kl_after_a_short_training(edited) > 2 * kl_after_a_short_training(main_script)
 
 
-def test_pages_of_edits_say_how_many_lines_to_select():
+def test_the_page_says_how_many_lines_to_select():
     numbers = {4: "four", 5: "five"}
     tree = ast.parse(SOURCES["vae_model.py"])
     for name in ("encoder", "decoder"):
@@ -307,7 +307,7 @@ def test_results_stand_in_claims_alone():
         text = text.split(" References ====")[0].lower()
         for claim in claims.CLAIMS:
             text = text.replace(folded(claims.filled(claim, runs)).lower(), "")
-        text = re.sub(r"``[^`]+``|<[^>]+>|12\.2\.1|python 3\.\d+", "", text)
+        text = re.sub(r":width: \S+|``[^`]+``|<[^>]+>|12\.2\.1|python 3\.\d+", "", text)
         numbers = set(re.findall(r"\d+%|\d+\.\d+", text)) - free
         skip_if_study_is_their_own(not numbers)
         assert not numbers
@@ -464,11 +464,11 @@ def words_of_parts():
 
 
 def test_minutes_of_reading_are_enough_and_not_too_many():
-    counted = words_of_parts()
-    for part, (reading, _, _) in minutes().items():
-        if part != "together":
-            needed = counted[part] / WORDS_A_MINUTE
-            assert reading - 1 < needed <= reading + 0.15, (part, counted[part])
+    counted, table = words_of_parts(), minutes()
+    together, _, _ = table.pop("together")
+    for part, (reading, _, _) in table.items():      # whole minutes: a part may be a bit over
+        assert reading - 1 < counted[part] / WORDS_A_MINUTE <= reading + 0.3, (part, counted[part])
+    assert sum(counted[part] for part in table) / WORDS_A_MINUTE <= together
 
 
 def test_minutes_add_up_to_the_time_that_the_page_promises():

@@ -1,27 +1,26 @@
 """Print the commands of a page's shell blocks that a machine can run, one a line.
 
-Left out are the lines that set up or choose a virtual environment (CI makes its
-own), those that need a window, and those marked ``# by hand`` in the page.
+Left out are those that set up a virtual environment (CI makes its own), open a prompt
+or a window, or need a git repository (CI works in a copy without one).
 """
 
 import re
 import sys
 from pathlib import Path
 
-NOT_HERE = ("venv", "--interactive", "--index-url", "# by hand")
+NOT_HERE = re.compile(r"venv|^python$|latent_explorer|^git ")
 
 
 def shell_lines(page):
     """All command lines of the ``.. code-block:: shell`` blocks of a page."""
     blocks = re.findall(r"^\.\. code-block:: shell\n\n((?: +.*\n|\n)+)", page, flags=re.M)
-    lines = (line.strip() for block in blocks for line in block.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
 def runnable(page):
     """The lines to run, each once and in the page's order."""
     return list(dict.fromkeys(
-        line for line in shell_lines(page) if not any(word in line for word in NOT_HERE)))
+        line for line in shell_lines(page) if not NOT_HERE.search(line)))
 
 
 if __name__ == "__main__":

@@ -7,22 +7,27 @@ The encoder does not answer with one point of the latent space but with a small
 cloud, N(mu, exp(log_var)); the decoder has to recognise the image from any
 point of that cloud. This is what makes neighbouring points mean similar images.
 
+The file reads: the model, its loss, and a trained model taken up again.
+
 Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 """
 
-import math
+import pickle
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from patterns import IMAGE_SIZE
+from patterns import IMAGE_SIZE, OUTPUT_DIR, ProgramError, check_number
 
 # --- sizes (change them here; everything else follows) ------------------------
 HIDDEN_DIM = 128   # neurons in each hidden layer
-LATENT_DIM = 8     # numbers that describe one image     (try: 2, 32, 64)
+LATENT_DIM = 8     # numbers that describe one image                    (try: 2, 32, 64)
+
+WEIGHTS = "vae_weights.pth"     # the file in which a run keeps the trained model
 
 
+# --- the model ------------------------------------------------------------------
 class VAE(nn.Module):
     """Encoder, reparameterization and decoder, all of them small MLPs.
 
@@ -80,6 +85,7 @@ class VAE(nn.Module):
         return self.decoder(z), mu, log_var
 
 
+# --- the loss -------------------------------------------------------------------
 def vae_loss(recon_x, x, mu, log_var, beta=1.0):
     """Negative ELBO in nats: reconstruction + beta * KL, summed over the batch.
 
@@ -116,11 +122,12 @@ def reconstruction_loss(recon_x, x):
     ``vae_loss`` raises.
     """
     _require_same_shape("recon_x", recon_x, "x", x)
+    if recon_x.isnan().any():
+        raise FloatingPointError("recon_x holds NaN: the training has diverged")
     _require_unit_interval("x", x)
-    diverged = FloatingPointError("recon_x holds NaN: the training has diverged")
-    _require_unit_interval("recon_x", recon_x, error_for_nan=diverged)
-    # The same value as F.binary_cross_entropy(recon_x, x), which alone would
-    # take almost half of the training time.
+    _require_unit_interval("recon_x", recon_x)
+    # The same value as F.binary_cross_entropy(recon_x, x), which would make the
+    # whole training 13% slower.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -144,9 +151,102 @@ def _require_same_shape(name_a, a, name_b, b):
         )
 
 
-def _require_unit_interval(name, values, error_for_nan=None):
-    low, high = (bound.item() for bound in values.aminmax())     # both NaN if any value is
-    if error_for_nan and math.isnan(low):
-        raise error_for_nan
-    if not (low >= 0 and high <= 1):
+def _require_unit_interval(name, values):
+    low, high = (bound.item() for bound in values.aminmax())
+    if not (low >= 0 and high <= 1):                         # NaN is outside, too
         raise ValueError(f"{name} must lie in [0, 1], but its values span {low:g} to {high:g}")
+
+
+# --- a trained model ------------------------------------------------------------
+@torch.no_grad()
+def decode(model, z):
+    """Decode codes (N, latent_dim), an array or a tensor, to an array (N, input_dim)."""
+    return model.decoder(torch.as_tensor(z, dtype=torch.float32)).numpy()
+
+
+@torch.no_grad()
+def reconstruct(model, images):
+    """Decode the means of images, a tensor (N, pixels): array (N, pixels), no noise in it."""
+    return decode(model, model.encode(images)[0])
+
+
+def sample_prior(model, count, seed):
+    """Decode ``count`` draws from the prior N(0, 1): array (count, pixels)."""
+    generator = torch.Generator().manual_seed(seed)
+    return decode(model, torch.randn(count, model.fc_mu.out_features, generator=generator))
+
+
+class WeightsError(ProgramError):
+    """Weights that are missing or belong to another model."""
+
+
+def load_model(file=OUTPUT_DIR / WEIGHTS):
+    """The trained model of an earlier run, with as many latent dimensions as that run had.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such file, or if its layers are not those of ``VAE``.
+    """
+    again = "train one with python latent_space_exploration.py"
+    try:
+        weights = torch.load(file, weights_only=True)
+        latent_dim = len(weights["fc_mu.weight"])
+    except FileNotFoundError:
+        raise WeightsError(f"There is no trained model yet ({file}): {again}") from None
+    except (RuntimeError, LookupError, TypeError, OSError, EOFError, pickle.UnpicklingError):
+        raise WeightsError(f"This file holds no trained model: {file}; {again}") from None
+    with torch.random.fork_rng():       # the initial weights are not kept: draw no numbers
+        model = VAE(latent_dim=latent_dim)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise WeightsError(f"The model in {file} has other layers than VAE in vae_model.py has "
+                           f"now: undo the edit, or {again}") from None
+    if not all(values.isfinite().all() for values in weights.values()):
+        raise WeightsError(f"The weights in {file} are not finite numbers: {again}")
+    return model
+
+
+def linear_sizes(layers):
+    """Sizes before, between and after the Linear layers of a Sequential: [256, 128, 128]."""
+    linear = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
+    return [linear[0].in_features, *(layer.out_features for layer in linear)]
+
+
+# --- what an edit of this file may get wrong --------------------------------------
+def check_constants():
+    """Raise a ProgramError that names the first constant of this file that cannot be."""
+    check_number("HIDDEN_DIM in vae_model.py", HIDDEN_DIM, 1, 4096, whole=True)
+    check_number("LATENT_DIM in vae_model.py", LATENT_DIM, 2, 512, whole=True)
+
+
+def check_model(model):
+    """Raise a ProgramError unless the layers of a VAE fit together.
+
+    Each layer has to take as many values as the one before it gives, and the decoder
+    has to end in a sigmoid, without which no value would be a probability.
+    """
+    hidden = _last_width(model.encoder, "encoder", IMAGE_SIZE**2)
+    for name, layer in (("fc_mu", model.fc_mu), ("fc_var", model.fc_var)):
+        if layer.in_features != hidden:
+            raise ProgramError(f"self.encoder in vae_model.py ends with {hidden} values, but "
+                               f"self.{name}, which follows, takes {layer.in_features}")
+    pixels = _last_width(model.decoder, "decoder", model.fc_mu.out_features)
+    if pixels != IMAGE_SIZE**2:
+        raise ProgramError(f"self.decoder in vae_model.py ends with {pixels} values, but a picture "
+                           f"has {IMAGE_SIZE**2}")
+    if not isinstance(model.decoder[-1], nn.Sigmoid):
+        raise ProgramError("self.decoder in vae_model.py must end in nn.Sigmoid(), which keeps "
+                           f"every pixel in [0, 1], not in nn.{model.decoder[-1]}")
+
+
+def _last_width(layers, name, width):
+    """How many values a Sequential gives that is given ``width`` of them."""
+    for number, layer in enumerate(layers, start=1):
+        if isinstance(layer, nn.Linear):
+            if layer.in_features != width:
+                raise ProgramError(f"entry {number} of self.{name} in vae_model.py takes "
+                                   f"{layer.in_features} values, but is given {width}")
+            width = layer.out_features
+    return width

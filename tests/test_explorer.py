@@ -1,6 +1,8 @@
 """The explorer, driven with mouse and key events on a canvas that needs no display."""
 
 import functools
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,19 +16,25 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from latent_space_exploration import ALIVE_KL, explore, make_data, make_model  # noqa: E402
-from patterns import IMAGE_SIZE, PATTERN_TYPES  # noqa: E402
-from solutions import latent_explorer  # noqa: E402
-from solutions.latent_explorer import HINT, OUTSIDE, Explorer, missing_display  # noqa: E402
+from latent_space_exploration import ALIVE_KL, SEED, explore, make_data, make_model
+from patterns import IMAGE_SIZE, PATTERN_TYPES, ProgramError
+from solutions import latent_explorer
+from solutions.latent_explorer import HINT, OUTSIDE, Explorer, main, new_window, window_settings
+from vae_model import WEIGHTS
 
 DATA = make_data(0)
+KINDS = range(len(PATTERN_TYPES))
+COLLAPSED = "collapsed"
 
 
 @functools.cache
-def latent_space(latent_dim):
-    """A model with loud weights, so that wrong pictures differ visibly, and its codes."""
-    model = make_model(latent_dim, seed=0)
+def latent_space(kind):
+    """A model with loud weights, so that wrong pictures differ visibly, and its LatentSpace.
+
+    ``kind`` is the number of latent dimensions, or COLLAPSED for a model of 8 whose codes
+    all lie as close together as with --beta 256.
+    """
+    model = make_model(8 if kind == COLLAPSED else kind, seed=0)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weights in model.parameters():
@@ -35,16 +43,25 @@ def latent_space(latent_dim):
         model.fc_mu.bias[1] = 0
         model.fc_var.weight.zero_()
         model.fc_var.bias.zero_()
+        if kind == COLLAPSED:
+            model.fc_mu.weight *= 1e-3
+            model.fc_mu.bias.zero_()
     return model, explore(model, DATA)
+
+
+def agg_figure():
+    """A figure of the window's size that needs no window."""
+    return FigureCanvasAgg(Figure(latent_explorer.WINDOW_INCHES)).figure
 
 
 class Hand:
     """Moves the mouse and presses keys on an explorer, and looks at its pixels."""
 
-    def __init__(self, latent_dim):
-        self.model, self.codes = latent_space(latent_dim)
-        self.canvas = FigureCanvasAgg(Figure(latent_explorer.WINDOW_INCHES))
-        self.explorer = Explorer(self.canvas.figure, self.model, DATA, self.codes, ".", seed=3)
+    def __init__(self, kind):
+        self.model, self.space = latent_space(kind)
+        with window_settings():
+            self.canvas = agg_figure().canvas
+            self.explorer = Explorer(self.canvas.figure, self.model, DATA, self.space, ".")
 
     def resize(self, *inches):
         self.canvas.figure.set_size_inches(*inches)
@@ -96,7 +113,7 @@ class Hand:
 
     def check_views(self, z):
         """Every view shows ``z``: decoded, projected and printed without the explorer's help."""
-        explorer, plane = self.explorer, self.codes.plane
+        explorer, plane = self.explorer, self.space.plane
         np.testing.assert_allclose(explorer.z, z, atol=1e-6)
         with torch.no_grad():
             decoded = self.model.decoder(torch.tensor(z, dtype=torch.float32)).numpy()
@@ -106,7 +123,7 @@ class Hand:
         point = plane.axes @ (z - plane.origin)
         np.testing.assert_allclose(np.ravel(explorer.dot.get_data()), point, atol=1e-6)
         assert self.color_at(explorer.map, *point) == (0xF0, 0xE4, 0x42)
-        shown = z[np.argsort(-self.codes.kl, kind="stable")][:12]
+        shown = z[np.argsort(-self.space.kl, kind="stable")][:12]
         np.testing.assert_allclose(explorer.knobs.get_offsets()[:, 0], shown, atol=1e-6)
 
     def check_full_drawing(self):
@@ -117,15 +134,17 @@ class Hand:
 
 
 @functools.cache
-def shared_hand(latent_dim):
-    return Hand(latent_dim)
+def shared_hand(kind):
+    return Hand(kind)
 
 
-def fresh_hand(folder, latent_dim=8):
+def fresh_hand(folder, kind=8, inches=latent_explorer.WINDOW_INCHES):
     """A hand on an explorer as it is after opening (one for all tests: building takes time)."""
-    hand = shared_hand(latent_dim)
-    hand.explorer.output_dir = folder
-    hand.explorer.rng = np.random.default_rng(3)
+    hand = shared_hand(kind)
+    hand.explorer.folder = folder
+    hand.explorer.rng = np.random.default_rng(SEED)
+    if tuple(hand.canvas.figure.get_size_inches()) != inches:
+        hand.resize(*inches)
     hand.release()
     hand.key("0")
     return hand
@@ -136,8 +155,8 @@ def hand(tmp_path):
     return fresh_hand(tmp_path)
 
 
-def type_mean(codes, kind):
-    return codes.mu[DATA.labels == kind].mean(axis=0)
+def type_mean(space, kind):
+    return space.mu[DATA.labels == kind].mean(axis=0)
 
 
 def point_in_map(hand, right, up):
@@ -159,9 +178,9 @@ def test_pressing_and_dragging_in_the_map_shows_that_point(tmp_path, latent_dim)
     hand.check_views(np.zeros(latent_dim))
     z = np.zeros(latent_dim)
     point = hand.press(hand.explorer.map, *point_in_map(hand, 0.3, 0.8))
-    hand.check_views(z := moved_within_plane(hand.codes.plane, z, point))
+    hand.check_views(z := moved_within_plane(hand.space.plane, z, point))
     point = hand.drag(hand.explorer.map, *point_in_map(hand, 0.6, 0.4))
-    hand.check_views(z := moved_within_plane(hand.codes.plane, z, point))
+    hand.check_views(z := moved_within_plane(hand.space.plane, z, point))
     hand.release()
     hand.drag(hand.explorer.map, *point_in_map(hand, 0.2, 0.2))
     hand.check_views(z)
@@ -171,7 +190,7 @@ def test_pressing_and_dragging_in_the_map_shows_that_point(tmp_path, latent_dim)
 def test_dragging_out_of_the_map_follows_its_border(hand):
     hand.press(hand.explorer.map, *point_in_map(hand, 0.5, 0.5))
     point = hand.drag(hand.explorer.map, *point_in_map(hand, 1.5, 0.7))
-    reached = hand.codes.plane.project(hand.explorer.z)
+    reached = hand.space.plane.project(hand.explorer.z)
     np.testing.assert_allclose(reached, [hand.explorer.map.get_xlim()[1], point[1]],
                                atol=1e-6)
     assert hand.explorer.status.get_text() == HINT
@@ -188,11 +207,11 @@ def test_other_mouse_buttons_and_empty_places_do_nothing(hand):
 
 # --- the sliders --------------------------------------------------------------------
 def test_sliders_are_sorted_labelled_and_move_only_their_dimension(hand):
-    order = np.argsort(-hand.codes.kl, kind="stable")
+    order = np.argsort(-hand.space.kl, kind="stable")
     labels = hand.explorer.sliders.get_yticklabels()
     z = np.zeros(8)
     for row, dimension in enumerate(order):
-        kl = hand.codes.kl[dimension]
+        kl = hand.space.kl[dimension]
         assert labels[row].get_text().startswith(f"z{dimension + 1}  KL {kl:.2f}")
         assert ("dead" in labels[row].get_text()) == (kl <= ALIVE_KL)
         assert (labels[row].get_color() != "black") == (kl <= ALIVE_KL)
@@ -202,14 +221,14 @@ def test_sliders_are_sorted_labelled_and_move_only_their_dimension(hand):
         z[dimension] = x
         hand.check_views(z)
     hand.check_full_drawing()
-    assert hand.codes.kl[order[-1]] <= ALIVE_KL
+    assert hand.space.kl[order[-1]] <= ALIVE_KL
 
 
 def test_what_sliders_set_outside_the_plane_stays_when_the_map_is_dragged(hand):
-    order = hand.codes.by_kl
+    order = hand.space.by_kl
     values = [hand.press(hand.explorer.sliders, 0.5 - 0.2 * row, row)[0] for row in range(8)]
     hand.release()
-    before, plane = hand.explorer.z, hand.codes.plane
+    before, plane = hand.explorer.z, hand.space.plane
     np.testing.assert_allclose(before[order], values)
     point = hand.press(hand.explorer.map, *point_in_map(hand, 0.7, 0.3))
     np.testing.assert_allclose(plane.axes @ (hand.explorer.z - plane.origin), point, atol=1e-6)
@@ -218,16 +237,16 @@ def test_what_sliders_set_outside_the_plane_stays_when_the_map_is_dragged(hand):
 
 
 def test_many_dimensions_show_twelve_sliders_and_keep_the_others(tmp_path):
-    hand = fresh_hand(tmp_path, latent_dim=32)
+    hand = fresh_hand(tmp_path, 32)
     explorer = hand.explorer
     assert len(explorer.sliders.get_yticklabels()) == 12
     assert "20 more" in explorer.sliders.get_title(loc="right")
     hand.key("r")
-    hidden = hand.codes.by_kl[12:]
+    hidden = hand.space.by_kl[12:]
     before = explorer.z[hidden]
     assert np.abs(before).min() > 0
     value, _ = hand.press(explorer.sliders, 1.0, 11)
-    assert explorer.z[hand.codes.by_kl[11]] == pytest.approx(value)
+    assert explorer.z[hand.space.by_kl[11]] == pytest.approx(value)
     np.testing.assert_array_equal(explorer.z[hidden], before)
 
 
@@ -250,10 +269,10 @@ def test_each_key_and_button_goes_to_its_point(hand, use):
     explorer = hand.explorer
     for kind, name in enumerate(PATTERN_TYPES):
         use(hand, str(kind + 1))
-        hand.check_views(type_mean(hand.codes, kind))
+        hand.check_views(type_mean(hand.space, kind))
         assert any(f"[{kind + 1}]" in b.label.get_text() and name in b.label.get_text()
                    for b in explorer.buttons)
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(SEED)
     for _ in range(2):
         use(hand, "r")
         np.testing.assert_array_equal(explorer.z, rng.standard_normal(8))
@@ -261,51 +280,55 @@ def test_each_key_and_button_goes_to_its_point(hand, use):
     hand.check_views(np.zeros(8))
 
 
+def test_shift_and_caps_lock_do_not_disable_letters(hand, tmp_path):
+    hand.key("R")
+    np.testing.assert_array_equal(hand.explorer.z, np.random.default_rng(SEED).standard_normal(8))
+    hand.key("W")
+    assert hand.explorer.path is not None
+    hand.key("S")
+    assert len(list(tmp_path.iterdir())) == 1
+    hand.key(None)                                           # a key that has no name
+
+
 def test_the_keys_are_free_in_the_window():
-    with matplotlib.rc_context(latent_explorer.WINDOW_SETTINGS):
+    with window_settings():
         bound = {key for name in matplotlib.rcParams if name.startswith("keymap.")
                  for key in matplotlib.rcParams[name]}
-        assert not bound & set("r01234ws")
-        assert "q" in bound
+    assert not bound & set("r01234wsRWS")
+    assert {"q", "Q", "f", "F"} <= bound
 
 
 @pytest.mark.parametrize("use", [Hand.key, Hand.click])
 def test_walk_passes_every_type_mean_until_stopped(hand, use, monkeypatch):
     monkeypatch.setattr(latent_explorer, "WALK_FRAMES", 4)
     hand.key("r")
-    explorer, running = hand.explorer, []
-    monkeypatch.setattr(explorer.timer, "start", lambda: running.append(True))
-    monkeypatch.setattr(explorer.timer, "stop", running.clear)
+    explorer = hand.explorer
     use(hand, "w")
-    assert running
     passed, largest = [], 0
     for _ in range(6 * latent_explorer.WALK_FRAMES):
         before = explorer.z
         explorer.timer._on_timer()
         largest = max(largest, np.abs(explorer.z - before).max())
-        passed += [kind for kind in range(len(PATTERN_TYPES))
-                   if np.allclose(explorer.z, type_mean(hand.codes, kind))]
+        passed += [kind for kind in KINDS if np.allclose(explorer.z, type_mean(hand.space, kind))]
     assert passed == [0, 1, 2, 3, 0, 1]
-    assert largest < 0.4 * np.ptp(hand.codes.mu)
+    assert largest < 0.4 * np.ptp(hand.space.mu)
     hand.check_full_drawing()
     use(hand, "w")
-    assert not running
     stopped = explorer.z
-    explorer.timer._on_timer()                               # a tick that was still under way
+    assert explorer.status.get_text() == HINT
+    explorer.timer._on_timer()
     hand.check_views(stopped)
 
 
-@pytest.mark.parametrize("interruption", ["press", "key", "close"])
-def test_hand_or_closing_ends_the_walk(hand, interruption):
+@pytest.mark.parametrize("interruption", ["press", "key"])
+def test_the_hand_ends_the_walk(hand, interruption):
     explorer = hand.explorer
     hand.key("w")
     explorer.timer._on_timer()
     if interruption == "press":
         hand.press(explorer.map, *point_in_map(hand, 0.3, 0.8))
-    elif interruption == "key":
-        hand.key("2")
     else:
-        CloseEvent("close_event", hand.canvas)._process()
+        hand.key("2")
     after = explorer.z
     explorer.timer._on_timer()
     np.testing.assert_array_equal(explorer.z, after)
@@ -316,7 +339,7 @@ def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path):
     hand.key("s")
     first = (tmp_path / "latent_moment_001.png").read_bytes()
     assert "latent_moment_001.png" in hand.explorer.status.get_text()
-    hand.check_views(type_mean(hand.codes, 3))
+    hand.check_views(type_mean(hand.space, 3))
     hand.key("1")
     hand.click("s")
     assert sorted(file.name for file in tmp_path.iterdir()) == [
@@ -327,11 +350,11 @@ def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path):
     # the moving parts are in it: the decoded picture differs between the two
     assert np.abs(pictures[0] - pictures[1])[:400, 900:].max() > 0.1
     assert pictures[0][-95:-85].min() == 1                   # the line for messages is not
-    hand.check_views(type_mean(hand.codes, 0))
+    hand.check_views(type_mean(hand.space, 0))
 
 
 def test_saving_goes_on_during_a_walk(hand, tmp_path, monkeypatch):
-    monkeypatch.setattr(latent_explorer, "SAVED_DPI", 40)
+    monkeypatch.setattr(latent_explorer, "DPI", 40)
     hand.key("w")
     hand.explorer.timer._on_timer()
     hand.key("s")
@@ -342,13 +365,14 @@ def test_saving_goes_on_during_a_walk(hand, tmp_path, monkeypatch):
 
 
 def test_a_picture_that_cannot_be_saved_is_reported(tmp_path):
-    hand = fresh_hand(tmp_path / "missing")
+    (tmp_path / "file").write_text("not a folder")
+    hand = fresh_hand(tmp_path / "file")
     hand.key("s")
     assert hand.explorer.status.get_text().startswith("Could not save: ")
     hand.check_full_drawing()
 
 
-@pytest.mark.parametrize("kind", range(4))
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_caption_names_the_nearest_clean_pattern(hand, kind, monkeypatch):
     clean, faint = DATA.clean[DATA.labels == kind][:1], DATA.clean[DATA.labels == kind][:1] / 2
     name = PATTERN_TYPES[kind]
@@ -359,14 +383,14 @@ def test_the_caption_names_the_nearest_clean_pattern(hand, kind, monkeypatch):
 
 
 # --- the window ---------------------------------------------------------------------
-@pytest.mark.parametrize("latent_dim, inches", [
+@pytest.mark.parametrize("kind, inches", [
     (8, (5, 9)), (8, latent_explorer.WINDOW_INCHES), (2, (6.4, 4)), (32, (6.4, 4)),
+    (COLLAPSED, (6.4, 4)),
 ])
-def test_texts_stay_apart_at_every_window_size(tmp_path, inches, latent_dim):
-    hand = fresh_hand(tmp_path, latent_dim)
-    hand.resize(*inches)
+def test_texts_stay_apart_at_every_window_size(tmp_path, inches, kind):
+    hand = fresh_hand(tmp_path, kind, inches)
     hand.key("4")
-    hand.check_views(type_mean(hand.codes, 3))
+    hand.check_views(type_mean(hand.space, 3))
     hand.check_full_drawing()
 
     explorer, window = hand.explorer, hand.canvas.figure.bbox
@@ -384,36 +408,196 @@ def test_texts_stay_apart_at_every_window_size(tmp_path, inches, latent_dim):
         assert not any(part.overlaps(other) for other in parts[index + 1:]), index
 
 
-def test_a_tiny_window_does_no_harm(hand):
-    hand.resize(0.3, 0.2)
-    hand.key("1")
+def test_a_collapsed_model_leaves_room_to_walk_in(tmp_path):
+    hand = fresh_hand(tmp_path, COLLAPSED)
+    assert not len(hand.space.alive)
+    z = hand.explorer.z
+    point = hand.press(hand.explorer.map, *point_in_map(hand, 0.95, 0.9))
+    hand.check_views(moved_within_plane(hand.space.plane, z, point))
+    assert np.abs(hand.explorer.z).max() > 0.5
+
+
+def test_a_tiny_or_flat_window_does_no_harm(hand):
+    for inches in ((0.3, 0.2), (0.01, 0.01), (4, 3), (9, 0.4), (9, 1), (0.6, 7)):
+        hand.resize(*inches)
+        hand.key("1")                                        # a full drawing
+        hand.key("r")                                        # and one over its background
+    hand.check_full_drawing()
     hand.resize(*latent_explorer.WINDOW_INCHES)
     hand.key("2")
-    hand.check_views(type_mean(hand.codes, 1))
+    hand.check_views(type_mean(hand.space, 1))
     hand.check_full_drawing()
 
 
-# --- without a display --------------------------------------------------------------
+# What a reader's matplotlibrc may say; usetex fails where there is no LaTeX.
+THEIR_SETTINGS = {
+    "axes.facecolor": "black", "figure.facecolor": "black", "text.color": "white",
+    "image.origin": "lower", "font.size": 30, "axes.labelsize": 40, "text.usetex": True,
+    "axes.grid": True, "figure.autolayout": True, "interactive": True, "savefig.dpi": 20,
+}
+
+
+def drawn_by_open_window(monkeypatch, folder):
+    """What ``open_window`` shows until it returns, and a picture that is saved there."""
+    figures, seen = [], []
+
+    def figure_without_window(_backend):
+        figures.append(agg_figure())
+        return figures[-1]
+
+    def show(block):
+        canvas = figures[0].canvas
+        KeyEvent("key_press_event", canvas, "s")._process()
+        seen.append(bytes(canvas.buffer_rgba()))
+
+    monkeypatch.setattr(plt, "show", show)
+    monkeypatch.setattr(latent_explorer, "new_window", figure_without_window)
+    model, space = latent_space(2)
+    latent_explorer.open_window(model, DATA, space, folder)
+    return seen[0], (folder / "latent_moment_001.png").read_bytes()
+
+
+def test_the_readers_own_settings_do_not_spoil_the_window(monkeypatch, tmp_path):
+    monkeypatch.setattr(latent_explorer, "DPI", 50)
+    usual = drawn_by_open_window(monkeypatch, tmp_path)
+    (tmp_path / "latent_moment_001.png").unlink()            # the message names it
+    with matplotlib.rc_context(THEIR_SETTINGS):
+        assert drawn_by_open_window(monkeypatch, tmp_path) == usual
+        assert matplotlib.rcParams["image.origin"] == "lower"
+
+
+def test_the_timer_ticks_from_opening_to_closing(monkeypatch):
+    """Not only during a walk: the toolkits' loops let signals wait until Python is called."""
+    figure, running, seen = agg_figure(), [], []
+    model, space = latent_space(2)
+
+    class Timer:
+        def __init__(self, interval, callbacks):
+            assert interval < 200                            # milliseconds until Ctrl-C is seen
+
+        def start(self):
+            running.append(self)
+
+        def stop(self):
+            running.clear()
+
+    def show(block):
+        seen.append(len(running))
+        CloseEvent("close_event", figure.canvas)._process()
+
+    monkeypatch.setattr(figure.canvas, "new_timer", Timer)
+    monkeypatch.setattr(plt, "show", show)
+    monkeypatch.setattr(latent_explorer, "new_window", lambda backend: figure)
+    latent_explorer.open_window(model, DATA, space, ".")
+    assert seen == [1] and not running
+
+
+# --- the program --------------------------------------------------------------------
+@pytest.fixture
+def opened(monkeypatch):
+    """What ``main`` has opened a window on: instead of a window, an entry in this list."""
+    calls = []
+    monkeypatch.setattr(latent_explorer, "set_up_torch", lambda: None)
+    monkeypatch.setattr(latent_explorer, "open_window", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+def save_weights(folder, latent_dim, change=lambda weights: weights):
+    torch.save(change(make_model(latent_dim, seed=1).state_dict()), folder / WEIGHTS)
+
+
+def test_the_program_shows_the_model_of_the_folder_and_says_so(opened, tmp_path, capsys):
+    for latent_dim in (2, 5):
+        save_weights(tmp_path, latent_dim)
+        main(["--output-dir", str(tmp_path)])
+        model, data, space, folder = opened.pop()
+        expected = make_model(latent_dim, seed=1).state_dict()
+        assert all(torch.equal(expected[name], value) for name, value in model.state_dict().items())
+        np.testing.assert_array_equal(space.mu, explore(model, data).mu)
+        assert folder == tmp_path
+        said = capsys.readouterr().out
+        assert f"{latent_dim} latent dimensions" in said and str(tmp_path / WEIGHTS) in said
+        assert "beta" in said
+
+
+def nan_weights(weights):
+    weights["decoder.0.bias"][3] = float("nan")
+    return weights
+
+
+@pytest.mark.parametrize("prepare, word", [
+    (lambda folder: None, "no trained model"),
+    (lambda folder: (folder / WEIGHTS).write_text("weights"), "no trained model"),
+    (lambda folder: torch.save({"layer": torch.ones(2)}, folder / WEIGHTS), "no trained model"),
+    (lambda folder: (folder / WEIGHTS).mkdir(), "no trained model"),
+    (lambda folder: save_weights(folder, 2, nan_weights), "not finite"),
+    (lambda folder: save_weights(folder, 1), "two latent dimensions"),
+])
+def test_weights_that_give_no_window_are_named_in_one_sentence(opened, tmp_path, prepare, word):
+    prepare(tmp_path)
+    with pytest.raises(ProgramError) as wrong:
+        main(["--output-dir", str(tmp_path)])
+    assert word in str(wrong.value) and WEIGHTS in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+    assert not opened
+
+
+def sentence(function, *arguments):
+    """What the ProgramError of a call says."""
+    with pytest.raises(ProgramError) as wrong:
+        function(*arguments)
+    assert "\n" not in str(wrong.value)
+    return str(wrong.value)
+
+
 def test_without_a_display_one_sentence_says_so(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    sentence = missing_display()
-    assert "DISPLAY" in sentence and "ssh -X" in sentence and "\n" not in sentence
+    assert "DISPLAY" in sentence(new_window) and "ssh -X" in sentence(new_window)
 
 
-def test_a_backend_without_windows_is_named(monkeypatch):
+@pytest.mark.parametrize("backend", [
+    "agg", "SVG", "webagg", "nbagg", "inline", "widget", "ipympl", "nonsense",
+    "module://matplotlib_inline.backend_inline"])
+def test_a_backend_without_windows_is_named(monkeypatch, backend):
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setitem(matplotlib.rcParams, "backend", "agg")
-    assert "'agg'" in missing_display() and "MPLBACKEND" in missing_display()
+    assert repr(backend) in sentence(new_window, backend)
+    assert "unset MPLBACKEND" in sentence(new_window, backend)
+    monkeypatch.setattr(matplotlib, "rcParamsOrig", {"backend": "agg"})
+    assert "matplotlibrc" in sentence(new_window)
 
 
 def test_without_a_toolkit_one_sentence_says_how_to_get_one(monkeypatch):
-    def no_figure():
+    def no_figure(*_, **__):
         raise ImportError("No module named '_tkinter'\nmore lines")
 
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(matplotlib, "get_backend", lambda **_: None)
+    monkeypatch.setattr(matplotlib, "use", lambda name: None)
     monkeypatch.setattr(plt, "figure", no_figure)
-    sentence = missing_display()
-    assert "_tkinter" in sentence and "apt install python3-tk" in sentence and "\n" not in sentence
+    for backend in ("tkagg", None):
+        said = sentence(new_window, backend)
+        assert "_tkinter" in said and "apt install python3-tk" in said
+    monkeypatch.setattr(plt, "figure", lambda *_, **__: Figure())
+    monkeypatch.setattr(plt, "get_backend", lambda: "agg")   # what Matplotlib falls back to
+    assert "no GUI toolkit" in sentence(new_window)
+
+
+IN_A_NOTEBOOK = """
+import sys
+from solutions.latent_explorer import main, run_program
+if "matplotlib" in sys.modules:
+    sys.exit("Matplotlib was imported before run_program could check its version")
+run_program(main)
+"""
+
+
+def test_started_from_a_notebook_it_says_what_to_do(tmp_path):
+    """With "inline" in MPLBACKEND, the import of Matplotlib alone is a traceback."""
+    save_weights(tmp_path, 2)
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_NOTEBOOK, "--output-dir", str(tmp_path)],
+        capture_output=True, text=True, cwd=Path(latent_explorer.__file__).parent.parent,
+        env=os.environ | {"MPLBACKEND": "inline", "DISPLAY": ":0"}, check=False)
+    assert ended.returncode == 2
+    assert "unset MPLBACKEND" in ended.stderr and ended.stderr.count("\n") == 1

@@ -78,8 +78,8 @@ def alike(values, others, within):
 
 CLAIMS = (
     # --- how good the default model is ------------------------------------------
-    Claim("the reconstruction loss ends at {default, reconstruction:.1f} nats. "
-          "{default, floor:.1f} of them are noise that nobody can predict, and "
+    Claim("the reconstruction loss ends at {default, reconstruction:.1f} nats. Whoever knew "
+          "every clean pattern would still pay {default, floor:.1f} of them, and "
           "{default, excess:.1f} are what the model misses",
           lambda r: [
               about(r["default", "reconstruction"], 58, 63),

@@ -32,11 +32,18 @@ if __name__ in ("__main__", "__mp_main__"):   # Ctrl-C ends it quietly, and its 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-import torch
 from torch import nn
 
 import latent_space_exploration as main_script
-from latent_space_exploration import BETA, EPOCHS, SEED, explore, make_data, make_model
+from latent_space_exploration import (
+    BETA,
+    EPOCHS,
+    SEED,
+    WARM_UP,
+    explore,
+    make_data,
+    make_model,
+)
 from patterns import (
     IMAGE_SIZE,
     OUTPUT_DIR,
@@ -95,26 +102,6 @@ class DeepVAE(ShallowVAE):
     encoder_depth = decoder_depth = 3
 
 
-class WarmUpVAE(DeepVAE):
-    """Deep, and the weight of the KL term rises from 0 to beta over the first 800 steps.
-
-    The same as ``beta * min(1, step / 800)`` in the loss of ``train``: of what forward
-    returns, only the KL term looks at mu and log_var, and these keep their values but
-    hand back a growing share of their gradients.
-    """
-
-    warm_up = 800
-    step = 0
-
-    def forward(self, x, generator=None):
-        recon, mu, log_var = super().forward(x, generator)
-        if torch.is_grad_enabled():
-            share = min(1, self.step / self.warm_up)
-            mu, log_var = (share * v + (1 - share) * v.detach() for v in (mu, log_var))
-            self.step += 1
-        return recon, mu, log_var
-
-
 # --- the settings -----------------------------------------------------------------
 @dataclass(frozen=True)
 class Setting:
@@ -124,6 +111,7 @@ class Setting:
     latent_dim: int = LATENT_DIM
     beta: float = BETA
     epochs: int = EPOCHS
+    warm_up: int = WARM_UP
     model_class: type = VAE
 
 
@@ -138,7 +126,7 @@ SETTINGS = (
     Setting("shallow", model_class=ShallowVAE),
     Setting("shallow decoder", model_class=ShallowDecoderVAE),
     Setting("deep", model_class=DeepVAE),
-    Setting("deep warm-up", model_class=WarmUpVAE),
+    Setting("deep warm-up", warm_up=800, model_class=DeepVAE),
     Setting("epochs 1", epochs=1),
     Setting("epochs 50", epochs=50),
 )
@@ -198,7 +186,7 @@ def study_one(setting, seed):
     model = make_model(setting.latent_dim, seed, setting.model_class)
     untrained = explore(model, data)
     history = list(main_script.train(model, data, epochs=setting.epochs, beta=setting.beta,
-                                     seed=seed))
+                                     seed=seed, warm_up=setting.warm_up))
     space = explore(model, data)
     trained = Trained(model, data, history, space, main_script.measure(model, data, space),
                       reconstruct(model, data.held_out), untrained)

@@ -9,9 +9,7 @@ import importlib.util
 import io
 import os
 import re
-import sys
 import textwrap
-import types
 from pathlib import Path
 
 import pytest
@@ -195,21 +193,6 @@ def test_the_edits_of_goal_3_make_the_models_of_the_study(word, setting):
     theirs = main_script.make_model(8, 42, model_class).state_dict()
     assert list(mine) == list(theirs)
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
-
-
-def test_the_edit_for_a_warm_up_goes_into_the_training(monkeypatch):
-    (block,) = edits("warm-up")
-    edited = types.ModuleType("edited")
-    monkeypatch.setitem(sys.modules, "edited", edited)
-    exec(compile(paste(SOURCES["latent_space_exploration.py"], block), "edited", "exec"),
-         edited.__dict__)
-    data = main_script.make_data(0)
-
-    def kl_after_a_short_training(module):
-        model = module.make_model(8, 0)
-        return list(module.train(model, data, epochs=1, beta=1.0, seed=0))[-1].kl
-
-    assert kl_after_a_short_training(edited) > 2 * kl_after_a_short_training(main_script)
 
 
 def test_the_page_says_how_many_lines_to_select():

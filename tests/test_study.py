@@ -1,7 +1,6 @@
 """The parameter study: measures on models of known answer, its claims, table and options."""
 
 import csv
-import inspect
 import itertools
 import math
 import re
@@ -15,9 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-import latent_space_exploration as main_script
 import patterns
-from latent_space_exploration import Data, LatentSpace, make_model
+from latent_space_exploration import Data, LatentSpace
 from patterns import IMAGE_SIZE, PATTERN_TYPES, ProgramError, generate_patterns
 from solutions import claims, measures
 from solutions import parameter_study as study
@@ -112,8 +110,7 @@ def test_purity_of_types_that_lie_apart_and_of_one_heap():
 
 # --- models -------------------------------------------------------------------------
 @pytest.mark.parametrize(("model_class", "hidden_layers"), [
-    (study.ShallowVAE, (1, 1)), (study.ShallowDecoderVAE, (2, 1)), (study.DeepVAE, (3, 3)),
-    (study.WarmUpVAE, (3, 3))])
+    (study.ShallowVAE, (1, 1)), (study.ShallowDecoderVAE, (2, 1)), (study.DeepVAE, (3, 3))])
 def test_other_depths_have_as_many_layers_as_they_say(model_class, hidden_layers):
     model = model_class(latent_dim=5)
     recon, mu, log_var = model(torch.rand(2, IMAGE_SIZE**2))
@@ -124,46 +121,13 @@ def test_other_depths_have_as_many_layers_as_they_say(model_class, hidden_layers
         for half in (model.encoder, model.decoder))
 
 
-def trained(train, model_class, data):
-    """The weights after three epochs on a small data set, as one vector."""
-    model = make_model(4, 0, model_class)
-    for _ in train(model, data, epochs=3, beta=20.0, seed=0):
-        pass
-    return torch.cat([weights.flatten() for weights in model.state_dict().values()])
-
-
-def test_the_warm_up_is_an_edit_of_one_line_of_the_training(data, monkeypatch):
-    monkeypatch.setattr(main_script, "BATCH_SIZE", 8)         # 24 steps
-    monkeypatch.setattr(study.WarmUpVAE, "warm_up", 16)
-    source, edits = re.subn(r"\bvae_loss\((.*), beta\)", r"vae_loss(\1, beta * min(1, step / 16))",
-                            inspect.getsource(main_script.train))
-    assert edits == 1
-    edited = dict(vars(main_script))
-    exec(source, edited)
-    by_edit = trained(edited["train"], study.DeepVAE, data)
-    by_class = trained(main_script.train, study.WarmUpVAE, data)
-    without = trained(main_script.train, study.DeepVAE, data)
-    assert torch.allclose(by_class, by_edit, atol=2e-3)
-    assert (by_class - by_edit).norm() < 0.02 * (without - by_edit).norm()
-
-
-def test_a_model_that_warms_up_is_judged_like_any_other(data):
-    model = make_model(4, 0, study.WarmUpVAE)
-    with torch.no_grad():
-        model(data.held_out)
-    assert model.step == 0
-    _, mu, log_var = model(data.held_out)
-    assert torch.equal(mu, model.encode(data.held_out)[0])
-    assert torch.equal(log_var, model.encode(data.held_out)[1])
-
-
 # --- the program ----------------------------------------------------------------------
 def test_a_study_through_real_processes(monkeypatch):
     """Two trainings of one epoch each; the processes are spawned as in the real study."""
     monkeypatch.setattr(study.os, "cpu_count", lambda: 1)
     monkeypatch.setattr(study, "SETTINGS", (
         study.Setting("tiny", latent_dim=3, epochs=1),
-        study.Setting("deep", latent_dim=2, epochs=1, model_class=study.WarmUpVAE)))
+        study.Setting("deep", latent_dim=2, epochs=1, warm_up=4, model_class=study.DeepVAE)))
     found = dict(study.study_all([7]))
     assert {(setting.name, seed) for setting, seed in found} == {("tiny", 7), ("deep", 7)}
     for values, pictures in found.values():

@@ -200,6 +200,10 @@ RESULT = {          # what encode and decode hand back
     "random": (
         "Something random is in it: noise added, dropout, or a new untrained layer. Pictures "
         "are made without noise.", "what gives another number each time?"),
+    "kept-between-calls": (
+        "Something is kept from one call to the next (a list or dict outside of the function, or "
+        "as the default of an argument), and comes back where it does not belong.",
+        "what is not made anew in each call?"),
     "arguments-changed": (
         "What was given was changed in place, and the caller goes on using it.",
         "operators like += and functions whose names end in an underscore"),

@@ -52,6 +52,10 @@ def check_once(learner, function, num_steps):
         if vae.decoded and not close(require_arrays(ask(ReferenceVAE())), frames):
             raise WrongError("random", "other frames when called again with the same patterns")
         require_right(frames, untouched.double().numpy(), vae)
+        given.reverse()
+        if not close(require_arrays(ask(ReferenceVAE())), frames[::-1]):
+            raise WrongError("kept-between-calls",
+                             "with the patterns exchanged, other frames than the morph backwards")
     except WrongError as wrong:
         if wrong.hint in ("error", "alpha-shape", "reshape", "batch-reshape") and options:
             wrong.hint, wrong.show_line = "steps-ignored", False

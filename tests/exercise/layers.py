@@ -141,14 +141,15 @@ class watched:  # noqa: N801  (reads like a function)
 
     def __init__(self, vae, calls):
         self.hooks = [] if calls is None else [
-            module.register_forward_hook(self.note(name, calls))
+            module.register_forward_hook(self.note(name, calls), with_kwargs=True)
             for name, module in vae.named_modules()
             if getattr(module, "weight", None) is not None]
 
     @staticmethod
     def note(name, calls):
-        def hook(_, given, gave):
-            calls.append(Call(name, as_array(given[0]).copy(), as_array(gave).copy()))
+        def hook(_, given, named, gave):
+            x, = [*given, *named.values()]          # layer(x), or layer(input=x)
+            calls.append(Call(name, as_array(x).copy(), as_array(gave).copy()))
         return hook
 
     def __enter__(self):

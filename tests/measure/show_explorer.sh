@@ -29,7 +29,7 @@ fail() { echo "$0: $1" >&2; cat "$folder"/*.log >&2 || true; exit 1; }
 "${PYTHON:-python}" "$root/latent_space_exploration.py" --output-dir "$folder/run" "$@" \
     >"$folder/training.log" 2>&1 || fail "the training failed"
 
-Xvfb -displayfd 3 -screen 0 2400x1600x24 -dpi "${DPI:-144}" 3>"$folder/display" 2>/dev/null &
+Xvfb -noreset -displayfd 3 -screen 0 2400x1600x24 -dpi "${DPI:-144}" 3>"$folder/display" 2>/dev/null &
 display_pid=$!
 for _ in {1..50}; do [[ -s $folder/display ]] && break; sleep 0.1; done
 DISPLAY=":$(<"$folder/display")"

@@ -58,9 +58,14 @@ def check(workshop, tmp_path):
 
 # --- the stored answers -----------------------------------------------------------
 @pytest.fixture(scope="module")
-def results(workshop, tmp_path_factory):
+def results(judged_answers):
     """The Result of each stored answer."""
-    folder, jobs, found = tmp_path_factory.mktemp("answers"), {}, {}
+    return judged_answers.result()
+
+
+def judge_stored_answers(folder):
+    """The Result of each stored answer; conftest.py has this begin before the first test."""
+    jobs, found = {}, {}
     for number, answer in enumerate(ANSWERS):
         file = folder / str(number) / "latent_starter.py"
         file.parent.mkdir()
@@ -72,15 +77,16 @@ def results(workshop, tmp_path_factory):
             "right": [todo.name for todo in TODOS if todo != answer.todo]}
     together = [job for answer, job in jobs.values() if answer.hint not in FATAL]
     alone = [[job] for answer, job in jobs.values() if answer.hint in FATAL]
-    for batch in [together, *alone]:
-        for message in workshop.run(batch, 300):
-            if message["kind"] in ("file", "result"):
-                found[jobs[message["file"]][0]] = Result(**message["result"])
-        if message["kind"] == "lost":
-            judgement = read(SourceFile(batch[0]["file"]))
-            answer = jobs[batch[0]["file"]][0]
-            note_loss(judgement, answer.todo, message, trace_of(workshop.folder), 0.5)
-            found[answer] = judgement.results[answer.todo]
+    with Workshop() as workshop:
+        for batch in [together, *alone]:
+            for message in workshop.run(batch, 300):
+                if message["kind"] in ("file", "result"):
+                    found[jobs[message["file"]][0]] = Result(**message["result"])
+            if message["kind"] == "lost":
+                judgement = read(SourceFile(batch[0]["file"]))
+                answer = jobs[batch[0]["file"]][0]
+                note_loss(judgement, answer.todo, message, trace_of(workshop.folder), 0.5)
+                found[answer] = judgement.results[answer.todo]
     return found
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 # For matrices as small as these a second thread only waits for the first.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 JUDGEMENT = pytest.StashKey()    # what tests/test_exercise.py found out

@@ -38,10 +38,10 @@ QUICK = {"EPOCHS": 1, "NUM_TRAIN": 256, "NUM_SAMPLES": 50, "DPI": 40}
 EDITS = {               # folder of the results: what a learner may have changed
     "small": {"IMAGE_SIZE": 8, "LATENT_DIM": 2, "BETA": 4.0},
     "odd": {"IMAGE_SIZE": 15, "LATENT_DIM": 32, "HIDDEN_DIM": 64},
-    "large": {"IMAGE_SIZE": 32, "LATENT_DIM": 64},
     "still": {"NOISE": 0, "MAX_SHIFT": 0, "NUM_HELD_OUT": 8, "COOL_DOWN": 0, "WARM_UP": 800},
     "wild": {"NOISE": 0.3, "MAX_SHIFT": 0.3, "LINE_WIDTH": (0.02, 0.2), "NUM_HELD_OUT": 11,
-             "NUM_TRAIN": 1, "PATTERN_TYPES": ("cross", "vertical", "diagonal", "horizontal")},
+             "NUM_TRAIN": 1, "LATENT_DIM": 64,
+             "PATTERN_TYPES": ("cross", "vertical", "diagonal", "horizontal")},
 }
 
 

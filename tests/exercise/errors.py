@@ -10,11 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from patterns import IMAGE_SIZE
 from tests.exercise.hints import WrongError
 from tests.exercise.reference import PIXELS, SIZES
 from tests.exercise.todos import BY_NAME
 
 FUNCTIONS = ("interpolate", "create_latent_walk_animation")
+TORCH_CALLS_IT = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "torch.tanh",
+                  "expit": "torch.sigmoid", "logistic": "torch.sigmoid",
+                  "stop_gradient": "torch.no_grad", "GradientTape": "torch.no_grad"}
 VAES_OWN = ("encoder", "decoder", "fc_var", "reparameterize", "forward")
 
 # "Type: message" as a regular expression, and the hint; the first that fits. Named groups
@@ -72,6 +76,7 @@ KNOWN = [(re.compile(pattern), hint) for pattern, hint in (
     (r"ambiguous", "truth-value"),
     (r"can only concatenate (?P<kind>list|tuple)", "list-plus"),
     (r"leaf Variable that requires grad|inference tensor", "in-place"),
+    (r"[Cc]annot handle this data type: \(.*\|u1|int too big to convert", "frame-axes"),
     (r"[Cc]annot handle this data type|[Uu]nsupported.*dtype|array data type", "not-uint8"),
     (r"inhomogeneous", "ragged"),
     (r"index .*out of (bounds|range)|list index out of range", "past-the-end"),
@@ -148,12 +153,16 @@ def refined(hint, details, line, below, frame, todo):
     """Some messages mean different things in different places."""
     if hint == "sizes-do-not-fit" and not below:
         hint = "by-hand-shapes"
+    elif hint == "sizes-do-not-fit":
+        details["clue"] = clue(int(details["got"]), int(details["want"]))
     elif hint == "raise-left" and frame and todo and frame.name != todo.name:
         hint = "todo-called"
     elif hint == "reshape":
         count, rest = divmod(int(details["size"]), PIXELS)
         details["count"] = count
         hint = "batch-reshape" if count > 1 and not rest else hint
+        if re.search(r"\b(784|28)\b", line) and IMAGE_SIZE != 28:
+            hint = "mnist-size"
     elif hint == "broadcast" and todo and todo.name == "interpolate":
         hint = "alpha-shape"
     elif hint == "call-arguments":
@@ -166,6 +175,20 @@ def refined(hint, details, line, below, frame, todo):
     elif hint == "list-for-tensor" and "max(" in line:
         hint = "max-pair"
     return hint, details
+
+
+def clue(got, want):
+    """What a layer's input is, going by how many numbers it holds for each image."""
+    if got > want and got % want == 0 and want in (PIXELS, SIZES["fc_mu"][1]):
+        return (f"{got} is {got // want} times {want}: several images have become one row, where "
+                "one row for each must stay.")
+    if got == IMAGE_SIZE and want == PIXELS:
+        return "The pictures became squares: layers take each as one flat row."
+    if want == PIXELS and got == SIZES["encoder_fc1"][1]:
+        return "encoder_fc1 takes pictures; what a hidden layer gave goes into the next layer."
+    if want == SIZES["decoder_fc2"][0] and got in (PIXELS, SIZES["fc_mu"][1]):
+        return "It is given the function's own argument, not what the layer before it gave."
+    return "Layers are in the wrong order, one is left out, or a shape changed on the way."
 
 
 def grad_hint(line, todo):
@@ -188,9 +211,12 @@ def missing_attribute(owner, name):  # noqa: PLR0911  (a case, a line)
         return ("misspelt" if close else "no-such-layer"), {"name": name, "close": close}
     if owner is None:
         return "none-used", {}
+    if isinstance(owner, torch.Tensor) and name in ("encode", "decode"):
+        return "model-expected", {"name": name}
     if isinstance(owner, types.ModuleType):
         close = closest(name, [one for one in dir(owner) if not one.startswith("_")])
-        did_you = f" Did you mean {owner.__name__}.{close}?" if close else ""
+        close = TORCH_CALLS_IT.get(name, close and f"{owner.__name__}.{close}")
+        did_you = f" Did you mean {close}?" if close else ""
         return "not-in-module", {"module": owner.__name__, "name": name, "did_you": did_you}
     for kind, hint in ((torch.Tensor, "tensor-not-array"), (np.ndarray, "array-not-tensor"),
                        ((list, tuple), "list-not-array"),

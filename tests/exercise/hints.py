@@ -34,8 +34,8 @@ FILE = {            # the file as a whole, and the process it runs in
         "The layers in SimpleVAE.__init__ are given, with these names and sizes: the trained "
         "weights fit no others.", "put the six layers back as they were given"),
     "endless": ("A loop that never ends, most likely.", ""),
-    "too-slow": ("The time ran out, but not in your code: the computer is very busy.",
-                 "run it once more"),
+    "too-slow": ("The time ran out: a loop that goes on for ever, or a very busy computer.",
+                 "what ends the loop, if there is one? If there is none, run it once more"),
     "ended": ("The code ends Python itself, as os._exit() does.", "leave that out"),
     "crashed": ("The code made Python crash, or sent a signal to it.", "what is unusual here?"),
     "exits": ("exit() ends Python as a whole.", ""),
@@ -88,6 +88,9 @@ PYTHON = {          # exceptions, by what was meant
     "tensor-not-array": (
         "{name} belongs to NumPy's arrays, and this is a tensor. Tensors have functions of their "
         "own, or become arrays first.", ""),
+    "model-expected": (
+        "{name} is asked of a tensor, where the model should be: interpolate takes vae first, then "
+        "two patterns.", ""),
     "array-not-tensor": (
         "{name} belongs to tensors, and this is a NumPy array already.", ""),
     "list-not-array": ("This is a list; {name} belongs to arrays or tensors.", ""),
@@ -133,8 +136,7 @@ PYTHON = {          # exceptions, by what was meant
 
 TORCH = {           # habits of NumPy that torch does not share
     "sizes-do-not-fit": (
-        "A layer gets {got} numbers for each image and takes {want}: layers in the wrong order, "
-        "one left out, or a shape changed on the way.", ""),
+        "A layer gets {got} numbers for each image and takes {want}. {clue}", ""),
     "by-hand-shapes": (
         "A layer's weight has one row for each number that comes out, so x @ weight does not fit. "
         "Calling the layer does it all.", ""),
@@ -170,6 +172,9 @@ TORCH = {           # habits of NumPy that torch does not share
         "1: switch them off, around decode too.", ""),
     "linspace-of-codes": ("torch.linspace goes from number to number, not from code to code.", ""),
     "linspace-steps": ("torch.linspace wants to know the number of steps.", ""),
+    "mnist-size": (
+        "784 is 28 x 28, the size of the pictures in many tutorials. Here each has 256 numbers, "
+        "and they are one flat row already.", ""),
     "reshape": ("{size} numbers do not fit into this shape.", ""),
     "batch-reshape": (
         "{count} pictures at once do not fit into one square: reshape them one by one, or keep a "
@@ -317,6 +322,9 @@ WALK = {            # the challenge
     "relative-path": ("A path that begins where Python happens to be started. GIF_FILE works "
                       "from everywhere.", ""),
     "not-a-gif": ("The file is there but is not a GIF.", STEP_5),
+    "frame-axes": (
+        "An entry of the list is no single picture of two axes: a whole stretch (append where += "
+        "is meant), flattened (repeat without axis), or with an axis too many.", ""),
     "not-uint8": ("A GIF takes whole numbers from 0 to 255, of the type uint8.", ""),
     "too-small": ("A frame has too few pixels for a person to see them.", STEP_3),
     "not-square": ("The frames are not square: enlarged differently in the two directions, or "
@@ -342,6 +350,9 @@ WALK = {            # the challenge
                     "only one frame was collected.", "what stands inside the loop, what after it?"),
     "originals-shown": ("The given patterns themselves are shown, not what the decoder makes of "
                         "their codes.", STEP_1),
+    "patterns-unused": (
+        "No pattern was encoded, so the codes on the way come from elsewhere: random ones?",
+        STEP_1),
     "walk-of-pixels": ("Pictures are mixed on the way, not codes: it is a cross-fade, not a walk "
                        "through the latent space.", STEP_1 + ": interpolate does it right"),
     "off-the-way": ("Some frames lie on no way from one pattern to another.", STEP_1),
@@ -362,8 +373,9 @@ WALK = {            # the challenge
     "other-order": ("The walk takes the patterns in another order than they are given.", STEP_1),
     "there-and-back": ("The walk goes back the way it came. From the last pattern it should go "
                        "straight to the first.", STEP_1),
-    "jump-cuts": ("Too few frames lie between one pattern and the next: the picture jumps.",
-                  STEP_1),
+    "jump-cuts": (
+        "There are too few frames between one pattern and the next, or what was paired are no "
+        "neighbours (roll needs dims=0, and + adds tensors instead of joining them).", STEP_1),
     "not-closed": ("The stretch from the last pattern back to the first is missing: when the GIF "
                    "starts again, it jumps.", STEP_1),
     "doubled": ("A frame is shown twice where one stretch ends and the next begins: the walk "

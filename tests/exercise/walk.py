@@ -199,6 +199,8 @@ def require_pictures(gif, patterns, vae):
         time = gif.durations[0]
         raise WrongError("one-picture" if time <= 250 else "frames-the-same",
                          f"a GIF that shows one picture only, for {time:g} milliseconds")
+    if (np.abs(weights.sum(axis=1) - 1) > 0.08).any() and vae.decoded and not vae.encoded:
+        raise WrongError("patterns-unused", "frames on no way between the patterns")
     require_route(places_of(weights), len(patterns))
     require_no_stutter(gif, weights)
 

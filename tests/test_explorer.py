@@ -334,7 +334,8 @@ def test_the_hand_ends_the_walk(hand, interruption):
     np.testing.assert_array_equal(explorer.z, after)
 
 
-def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path):
+def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path, monkeypatch):
+    monkeypatch.setattr(latent_explorer, "DPI", 150)
     hand.key("4")
     hand.key("s")
     first = (tmp_path / "latent_moment_001.png").read_bytes()

@@ -467,7 +467,7 @@ def test_the_readers_own_settings_do_not_spoil_the_window(monkeypatch, tmp_path)
 
 
 def test_the_timer_ticks_from_opening_to_closing(monkeypatch):
-    """Not only during a walk: the toolkits' loops let signals wait until Python is called."""
+    """Not only during a walk: some toolkits notice Ctrl-C only when Python is called again."""
     figure, running, seen = agg_figure(), [], []
     model, space = latent_space(2)
 

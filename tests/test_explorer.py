@@ -528,6 +528,7 @@ def nan_weights(weights):
 @pytest.mark.parametrize("prepare, word", [
     (lambda folder: None, "no trained model"),
     (lambda folder: (folder / WEIGHTS).write_text("weights"), "no trained model"),
+    (lambda folder: (folder / WEIGHTS).write_bytes(b"GIF89a"), "no trained model"),
     (lambda folder: torch.save({"layer": torch.ones(2)}, folder / WEIGHTS), "no trained model"),
     (lambda folder: (folder / WEIGHTS).mkdir(), "no trained model"),
     (lambda folder: save_weights(folder, 2, nan_weights), "not finite"),

@@ -422,6 +422,8 @@ def test_a_tiny_or_flat_window_does_no_harm(hand):
         hand.resize(*inches)
         hand.key("1")                                        # a full drawing
         hand.key("r")                                        # and one over its background
+        for axes in (hand.explorer.map, hand.explorer.screen, hand.explorer.sliders):
+            assert axes.bbox.width > 0 and axes.bbox.height > 0      # none turned inside out
     hand.check_full_drawing()
     hand.resize(*latent_explorer.WINDOW_INCHES)
     hand.key("2")

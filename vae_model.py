@@ -12,8 +12,6 @@ The file reads: the model, its loss, and a trained model taken up again.
 Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 """
 
-import pickle
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -194,13 +192,13 @@ def load_model(file=OUTPUT_DIR / WEIGHTS):
         latent_dim = len(weights["fc_mu.weight"])
     except FileNotFoundError:
         raise WeightsError(f"There is no trained model yet ({file}): {again}") from None
-    except (RuntimeError, LookupError, TypeError, OSError, EOFError, pickle.UnpicklingError):
+    except Exception:      # damaged bytes raise errors of a dozen kinds
         raise WeightsError(f"This file holds no trained model: {file}; {again}") from None
     with torch.random.fork_rng():       # the initial weights are not kept: draw no numbers
         model = VAE(latent_dim=latent_dim)
     try:
         model.load_state_dict(weights)
-    except RuntimeError:
+    except (RuntimeError, AttributeError, TypeError):
         raise WeightsError(f"The model in {file} has other layers than VAE in vae_model.py has "
                            f"now: undo the edit, or {again}") from None
     if not all(values.isfinite().all() for values in weights.values()):

@@ -140,7 +140,7 @@ class Explorer:
         self.moving = [self.dot, self.image, self.caption, self.knobs, self.status]
         for artist in self.moving:
             artist.set_animated(True)                        # left out of full drawings
-        # It never rests, because a signal such as Ctrl-C waits until Python is called.
+        # It never rests: some toolkits notice Ctrl-C only when Python is called again.
         self.timer = figure.canvas.new_timer(TICK, [(self.step, (), {})])
         for event, handler in {
             "button_press_event": self.press, "motion_notify_event": self.drag,

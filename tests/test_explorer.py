@@ -423,6 +423,8 @@ def test_a_tiny_or_flat_window_does_no_harm(hand):
         hand.resize(*inches)
         hand.key("1")                                        # a full drawing
         hand.key("r")                                        # and one over its background
+        for axes in (hand.explorer.map, hand.explorer.screen, hand.explorer.sliders):
+            assert axes.bbox.width > 0 and axes.bbox.height > 0      # none turned inside out
     hand.check_full_drawing()
     hand.resize(*latent_explorer.WINDOW_INCHES)
     hand.key("2")
@@ -468,7 +470,7 @@ def test_the_readers_own_settings_do_not_spoil_the_window(monkeypatch, tmp_path)
 
 
 def test_the_timer_ticks_from_opening_to_closing(monkeypatch):
-    """Not only during a walk: the toolkits' loops let signals wait until Python is called."""
+    """Not only during a walk: some toolkits notice Ctrl-C only when Python is called again."""
     figure, running, seen = agg_figure(), [], []
     model, space = latent_space(2)
 
@@ -529,6 +531,7 @@ def nan_weights(weights):
 @pytest.mark.parametrize("prepare, word", [
     (lambda folder: None, "no trained model"),
     (lambda folder: (folder / WEIGHTS).write_text("weights"), "no trained model"),
+    (lambda folder: (folder / WEIGHTS).write_bytes(b"GIF89a"), "no trained model"),
     (lambda folder: torch.save({"layer": torch.ones(2)}, folder / WEIGHTS), "no trained model"),
     (lambda folder: (folder / WEIGHTS).mkdir(), "no trained model"),
     (lambda folder: save_weights(folder, 2, nan_weights), "not finite"),

@@ -125,7 +125,7 @@ def cold_round():
 def frame_seconds(model, data, frames=200):
     """Seconds for each of many explorer frames, drawn without a display, pointer moving."""
     canvas = FigureCanvasAgg(Figure(WINDOW_INCHES))
-    explorer = Explorer(canvas.figure, model, data, explore(model, data), ".", SEED)
+    explorer = Explorer(canvas.figure, model, data, explore(model, data), ".")
     canvas.draw()
     return sorted(seconds(explorer.draw_from_prior) for _ in range(frames))
 

@@ -16,15 +16,26 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+import patterns
 from latent_space_exploration import ALIVE_KL, SEED, explore, make_data, make_model
 from patterns import IMAGE_SIZE, PATTERN_TYPES, ProgramError
 from solutions import latent_explorer
 from solutions.latent_explorer import HINT, OUTSIDE, Explorer, main, new_window, window_settings
 from vae_model import WEIGHTS
 
-DATA = make_data(0)
+with pytest.MonkeyPatch.context() as as_handed_out:
+    as_handed_out.setattr(patterns, "MAX_SHIFT", 0.09)
+    as_handed_out.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
+    DATA = make_data(0)
 KINDS = range(len(PATTERN_TYPES))
 COLLAPSED = "collapsed"
+
+
+@pytest.fixture(autouse=True)
+def constants_as_handed_out(monkeypatch):
+    """What a learner changes must not decide what these tests see."""
+    monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
+    monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
 
 
 @functools.cache

@@ -45,7 +45,7 @@ WEIGHTS = {name: values.double().numpy() for name, values in loud_weights().item
 
 def some_patterns(count, seed=11):
     """A few patterns, as the exercise has them: tensor (count, pixels)."""
-    return torch.from_numpy(generate_patterns(count, seed)[0])
+    return torch.from_numpy(generate_patterns(count, seed, noise=0.03)[0])
 
 
 def some_codes(count, seed=12):

@@ -232,7 +232,7 @@ def run(settings):
     print(f"\nFiles in {settings.output_dir}:")
     for name in files:
         print(f"  {name:32s} {FIGURES[name]}")
-    print(f"  {WEIGHTS:32s} the trained model, for all that follows on the page")
+    print(f"  {WEIGHTS:32s} the trained model of this run")
     print(f"Time: {trained - started:.1f} s for training, "
           f"{time.monotonic() - trained:.1f} s for measures and figures")
 
@@ -497,7 +497,7 @@ FIGURES = {             # file: what it shows
     "vae_architecture.png": "the model with the sizes of its layers",
     "generated_samples.png": "decoded draws from the prior, and what PCA draws",
     "latent_traversal.png": "what each latent dimension does, dead ones included",
-    "latent_manifold.png": "the whole plane of the two latent dimensions, decoded",
+    "latent_manifold.png": "the plane of the two latent dimensions, decoded",
 }
 
 
@@ -606,6 +606,7 @@ def draw_curve(axes, history, values, name):
     axes.plot([record.epoch for record in history], values, marker=".", color="#0072B2")
     axes.set(xscale="log", ylabel=f"{name} (nats)")
     axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.xaxis.set_minor_formatter("")
     axes.grid(alpha=0.3)
 
 
@@ -681,13 +682,15 @@ def draw_traversal(model, space, max_rows=16):
     for row, dimension in enumerate(dimensions):
         z[row, :, dimension] = values
     shown = "" if len(dimensions) == len(space.kl) else f"the first {max_rows} of {len(space.kl)}, "
-    return grid_figure(
+    figure = grid_figure(
         f"One latent dimension at a time, the others at 0\n({shown}sorted by KL in nats per image)",
         decode(model, z.reshape(-1, len(space.kl))).reshape(*z.shape[:2], -1),
         [f"z{d + 1}: KL {space.kl[d]:.2f}{'' if d in space.alive else ' dead'}"
          for d in dimensions],
         [f"{value:.1f}" for value in values],
     )
+    figure.axes[0].set_xlabel("value of that dimension")
+    return figure
 
 
 def draw_manifold(model, side=15):
@@ -697,7 +700,7 @@ def draw_manifold(model, side=15):
     z = torch.stack(torch.meshgrid(grid, grid.flip(0), indexing="xy"), dim=-1)
     ticks = [f"{value:.1f}" for value in grid]
     figure = grid_figure(
-        "The whole latent plane, decoded at equal shares of the prior N(0, 1)",
+        "The latent plane, decoded; steps are wider where the prior N(0, 1) has fewer codes",
         decode(model, z.reshape(-1, 2)).reshape(side, side, -1), ticks[::-1], ticks)
     figure.axes[0].set(xlabel="latent dimension z1", ylabel="latent dimension z2")
     return figure

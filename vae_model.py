@@ -200,7 +200,7 @@ def load_model(file=OUTPUT_DIR / WEIGHTS):
         model.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError):
         raise WeightsError(f"The model in {file} has other layers than VAE in vae_model.py has "
-                           f"now: undo the edit, or {again}") from None
+                           f"now: make vae_model.py as it was for that model, or {again}") from None
     if not all(values.isfinite().all() for values in weights.values()):
         raise WeightsError(f"The weights in {file} are not finite numbers: {again}")
     return model

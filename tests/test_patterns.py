@@ -141,12 +141,12 @@ def test_noise_is_added_last_and_has_the_stated_spread():
 
 
 def test_nearest_clean_finds_type_and_distance():
-    clean, labels = generate_patterns(80, 8, noise=0)
-    distances, found = nearest_clean(clean)
+    clean, labels = generate_patterns(80, 8, noise=0, image_size=16)
+    distances, found = nearest_clean(clean, image_size=16)
     assert (found == labels).all()
     assert distances.max() < 0.03               # the grid is dense
-    flat = np.full((1, IMAGE_SIZE**2), 0.5)
-    assert nearest_clean(flat)[0][0] > 0.3      # and grey is not a pattern
+    flat = np.full((1, 16**2), 0.5)
+    assert nearest_clean(flat, image_size=16)[0][0] > 0.3      # and grey is not a pattern
 
 
 def test_nearest_clean_is_the_minimum_over_its_grid():

@@ -11,6 +11,7 @@ from tests.exercise.hints import MORPH, RESULT
 
 ANSWERED = {**RESULT, **MORPH}   # hints of functions that gave something, although it was wrong
 SEED = 7                 # of the patterns that are drawn; training never saw them
+PARTS = ("encode", "decode", "interpolate")      # what a morph is made with
 PICTURE, GIF = "my_interpolation.png", "latent_walk.gif"
 
 
@@ -33,7 +34,8 @@ def make_frames(learner, usable, folder, weights_file):
         if any(weights[name].shape != value.shape for name, value in loud_weights().items()):
             raise WeightsError
     except (WeightsError, LookupError):
-        note["problem"] = "no weights fit. Train first: python latent_space_exploration.py"
+        note["problem"] = ("no trained weights fit vae_model.py as it is now; undo an edit there,\n"
+                           "or train first: python latent_space_exploration.py")
     else:
         patterns = one_of_each_type()
         right_vae = ReferenceVAE(weights)
@@ -101,6 +103,9 @@ def show(judgement, workshop, *weights_file):
         return ""
     usable = [name for name in begun if states[name].state == "right"
               or states[name].hint in ANSWERED]
+    mine = [name for name in PARTS if name in usable]
+    if not mine:
+        return "No picture: none of your functions gives anything that could be drawn yet."
     job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": 10,
            "weights": [str(file) for file in weights_file]}
     *_, last = workshop.run([job], job["left"])
@@ -111,9 +116,10 @@ def show(judgement, workshop, *weights_file):
     if "problem" in note:
         return f"No picture: {note['problem']}"
     gif = folder / "outputs" / GIF
-    drawn = [one.state for name, one in states.items() if name in usable]
-    files = {PICTURE: png(draw, np.load(folder / "mine.npy"), np.load(folder / "right.npy"), drawn)}
-    line = f"Picture: {OUTPUT_DIR.name}/{PICTURE} (each morph of yours above, a right one below)"
+    label = whose(mine, all(states[name].state == "right" for name in mine))
+    files = {PICTURE: png(draw, np.load(folder / "mine.npy"), np.load(folder / "right.npy"), label)}
+    line = (f"Picture: {OUTPUT_DIR.name}/{PICTURE}\n"
+            f"         (in each pair above: {' '.join(label.split())}; below: a right answer)")
     if gif.exists() and all(one.state == "right" for one in states.values()):
         files[GIF] = gif.read_bytes()
         line += f"\nGIF:     {OUTPUT_DIR.name}/{GIF} (open it in a browser)"
@@ -121,7 +127,13 @@ def show(judgement, workshop, *weights_file):
     return line
 
 
-def draw(mine, right, states):
+def whose(mine, right):
+    """In words: which of the functions behind a morph are the learner's, and how good they are."""
+    text = "yours" if len(mine) == len(PARTS) else f"your {' and '.join(mine)},\nthe rest is ours"
+    return text if right else f"{text},\nnot right yet"
+
+
+def draw(mine, right, maker):
     """A figure of the frames that the learner's functions and right ones made."""
     import numpy as np
 
@@ -131,9 +143,8 @@ def draw(mine, right, states):
     right = right if right.shape[1] == count else right[:, np.linspace(
         0, right.shape[1] - 1, count).round().astype(int)]
     rows = np.stack([mine, right], axis=1).reshape(2 * len(mine), count, -1)
-    whose = "yours" if set(states) == {"right"} else "yours: not right yet"
     to_names = [*PATTERN_TYPES[1:], PATTERN_TYPES[0]]
     labels = [label for start, end in zip(PATTERN_TYPES, to_names)
-              for label in (f"{start} to {end}\n{whose}", "a right answer")]
+              for label in (f"{start} to {end}\n{maker}", "a right answer")]
     return grid_figure("From pattern to pattern through the trained latent space", rows,
                        labels, [str(number) for number in range(1, count + 1)])

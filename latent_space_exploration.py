@@ -10,19 +10,20 @@ follow what the run uses: measures, figures, and the command line. Importing it
 runs nothing.
 """
 
-import argparse
-import io
-import itertools
-import math
 import os
 import signal
 import sys
-import time
-from dataclasses import dataclass
 
 if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next imports take a second
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))      # "python -P" leaves it out
+
+import argparse
+import io
+import itertools
+import math
+import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -732,7 +733,7 @@ LIMITS = {              # of the configuration block: lowest, highest, whole or 
     "LEARNING_RATE": (0, 1e6, False), "COOL_DOWN": (0, 1, False),
     "WARM_UP": (0, 1_000_000, True),
     "BATCH_SIZE": (1, 1_000_000, True), "NUM_TRAIN": (1, 1_000_000, True),
-    "NUM_HELD_OUT": (2 * len(PATTERN_TYPES), 100_000, True),
+    "NUM_HELD_OUT": (8, 100_000, True),
     "ALIVE_KL": (0, 1000, False), "NUM_SAMPLES": (1, 1_000_000, True),
 }
 

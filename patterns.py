@@ -11,21 +11,23 @@ The file reads: the patterns, pictures of them in a grid, and last what all
 programs of this folder share (how they start, end and write files).
 """
 
+import os
+import signal
+
+if __name__ == "__main__":   # Ctrl-C ends quietly from here on, while modules load as well
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
 import argparse
 import contextlib
 import importlib.metadata
 import io
 import math
-import os
-import signal
+import shutil
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-
-if __name__ == "__main__":   # Ctrl-C ends quietly from here on, while modules load as well
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 import numpy as np
 
@@ -286,7 +288,7 @@ def png(draw, *arguments):
 def main():
     """Draw a sheet of examples, a row for each type, into the folder ``outputs``."""
     check_constants()
-    check_folder(OUTPUT_DIR)
+    check_folder(OUTPUT_DIR, ["pattern_samples.png"])
     patterns, labels = generate_patterns(48, rng=42)
     rows = [patterns[labels == kind][:12] for kind in range(len(PATTERN_TYPES))]
     title = f"Twelve patterns of each type, {IMAGE_SIZE} x {IMAGE_SIZE} pixels"
@@ -435,10 +437,9 @@ def publish(files, folder, *, leftover=".unfinished-"):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{leftover}*"):
-        if time.time() - old.stat().st_mtime > 60:    # nobody is at work there any more
-            for file in old.iterdir():
-                file.unlink()
-            old.rmdir()
+        with contextlib.suppress(OSError):            # others may be sweeping here as well
+            if time.time() - old.stat().st_mtime > 60:       # nobody is at work there any more
+                shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=leftover) as scratch:
         for name, content in files.items():
             Path(scratch, name).write_bytes(content)

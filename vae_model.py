@@ -229,6 +229,14 @@ def check_model(model):
         if not isinstance(getattr(model, name, None), nn.Module):
             raise ProgramError(f"VAE.__init__ in vae_model.py must make a layer self.{name}, "
                                "which it does not any more")
+    for name, kind in (("encoder", nn.Sequential), ("decoder", nn.Sequential),
+                       ("fc_mu", nn.Linear), ("fc_var", nn.Linear)):
+        if not isinstance(getattr(model, name), kind):
+            raise ProgramError(f"self.{name} in vae_model.py must be an nn.{kind.__name__}(...)")
+    if model.fc_mu.out_features != model.fc_var.out_features:
+        raise ProgramError("self.fc_mu and self.fc_var in vae_model.py must give equally many "
+                           f"values, not {model.fc_mu.out_features} and "
+                           f"{model.fc_var.out_features}")
     hidden = _last_width(model.encoder, "encoder", IMAGE_SIZE**2)
     for name, layer in (("fc_mu", model.fc_mu), ("fc_var", model.fc_var)):
         if layer.in_features != hidden:

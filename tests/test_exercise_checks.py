@@ -73,7 +73,7 @@ def judge_stored_answers(folder):
         # a loaded machine is slow, so only what is endless gets little time
         jobs[str(file)] = answer, {
             "task": "check", "file": str(file), "todos": [answer.todo.name], "left": 15,
-            "seconds": 0.5 if answer.hint == "endless" else 10,
+            "seconds": 2 if answer.hint == "endless" else 10,
             "right": [todo.name for todo in TODOS if todo != answer.todo]}
     together = [job for answer, job in jobs.values() if answer.hint not in FATAL]
     alone = [[job] for answer, job in jobs.values() if answer.hint in FATAL]
@@ -85,7 +85,7 @@ def judge_stored_answers(folder):
             if message["kind"] == "lost":
                 judgement = read(SourceFile(batch[0]["file"]))
                 answer = jobs[batch[0]["file"]][0]
-                note_loss(judgement, answer.todo, message, trace_of(workshop.folder), 0.5)
+                note_loss(judgement, answer.todo, message, trace_of(workshop.folder), 2)
                 found[answer] = judgement.results[answer.todo]
     return found
 

@@ -255,6 +255,16 @@ def test_a_layer_that_got_lost_is_named():
         check_model(model)
 
 
+def test_layers_of_another_kind_or_size_are_named():
+    model = VAE()
+    model.fc_var = nn.Linear(HIDDEN_DIM, LATENT_DIM + 1)
+    with pytest.raises(ProgramError, match="fc_mu and self.fc_var .* equally many"):
+        check_model(model)
+    model.encoder = nn.Linear(PIXELS, HIDDEN_DIM)
+    with pytest.raises(ProgramError, match=r"self.encoder .* must be an nn.Sequential"):
+        check_model(model)
+
+
 @pytest.mark.parametrize(("model", "sentence"), [
     (edited([nn.Linear(PIXELS, 4), nn.ReLU()]), r"encoder .* ends with 4 values, but self.fc_mu"),
     (edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(20, 20)]),

@@ -150,8 +150,11 @@ def test_leftovers_of_a_killed_run_are_removed_but_not_those_of_a_running_one(tm
         (tmp_path / name).mkdir()
         (tmp_path / name / "figure.png").write_bytes(b"half")
         os.utime(tmp_path / name, times=2 * (time.time() - age,))
+    for name in ("deep/er", "file"):                 # whatever else is called so does no harm
+        (tmp_path / f".unfinished-{name}").mkdir(parents=True)
     publish({"a": b""}, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {".unfinished-new", "a"}
+    assert {path.name for path in tmp_path.iterdir()} >= {".unfinished-new", "a"}
+    assert not (tmp_path / ".unfinished-old").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of another kind")

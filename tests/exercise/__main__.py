@@ -17,6 +17,7 @@ from tests.exercise.report import next_step, verdict
 
 
 def main():
+    check_constants()
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "latent_starter.py")
     with Workshop() as workshop:
         try:
@@ -33,7 +34,7 @@ def main():
 
 if __name__ == "__main__":
     try:
-        from patterns import run_program
+        from patterns import check_constants, run_program
     except Exception as error:          # patterns.py is edited in other exercises
         sys.exit(f"patterns.py cannot be used: {type(error).__name__}: {error}")
     run_program(main)

@@ -158,7 +158,7 @@ FILE_MISTAKES = [
 @pytest.mark.parametrize(("spoil", "hint"), FILE_MISTAKES,
                          ids=[f"{hint} {number}" for number, (_, hint) in enumerate(FILE_MISTAKES)])
 def test_a_file_that_cannot_be_used_is_reported(check, spoil, hint):
-    judgement = check(spoil(LIGHT), seconds=0.5 if hint == "endless" else 10)
+    judgement = check(spoil(LIGHT), seconds=2 if hint == "endless" else 10)
     everything = [judgement.file, *judgement.results.values()]
     assert hint in [one.hint for one in everything], verdict(judgement)
     assert judgement.exit_code == 1

@@ -17,6 +17,8 @@ import sys
 if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next imports take a second
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))      # "python -P" leaves it out
+    from patterns import check_edits
+    check_edits("vae_model.py")
 
 import argparse
 import io
@@ -126,7 +128,7 @@ def make_model(latent_dim, seed, model_class=VAE):
     """A VAE with seeded initial weights; torch's global generator stays untouched."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return model_class(latent_dim=latent_dim)
+        return vae_model.build(model_class, latent_dim)
 
 
 def train(model, data, *, epochs, beta, seed, warm_up=0):

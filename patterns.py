@@ -269,9 +269,11 @@ def png(draw, *arguments):
     """The figure that ``draw(*arguments)`` returns, as the bytes of a PNG file.
 
     It looks the same everywhere: drawn with Matplotlib's own defaults, whatever the
-    reader's settings say, and without a backend (notebooks name one that may be missing).
+    reader's settings say (or fail to say, in a file that cannot be read), and without
+    a backend (notebooks name one that may be missing).
     """
-    backend = os.environ.pop("MPLBACKEND", None)
+    theirs = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
+    os.environ["MATPLOTLIBRC"] = os.devnull
     try:
         import matplotlib
 
@@ -280,8 +282,8 @@ def png(draw, *arguments):
             draw(*arguments).savefig(file, format="png")
             return file.getvalue()
     finally:
-        if backend is not None:
-            os.environ["MPLBACKEND"] = backend
+        del os.environ["MATPLOTLIBRC"]
+        os.environ.update({name: value for name, value in theirs.items() if value is not None})
 
 
 # --- this program -----------------------------------------------------------------
@@ -388,6 +390,18 @@ def run_program(main):
 def _say(sentence, code):
     print(sentence, file=sys.stderr)
     return code
+
+
+def check_edits(*names):
+    """End a program with one sentence if Python cannot read these files of this folder.
+
+    To be called before they are imported, since an import shows a traceback instead.
+    """
+    for name in names:
+        try:
+            compile(Path(__file__).with_name(name).read_bytes(), name, "exec")
+        except (SyntaxError, ValueError, OSError) as error:
+            sys.exit(_say(f"Python cannot read {name}: {error}", 2))
 
 
 def check_versions(least=(("torch", (2, 4)), ("matplotlib", (3, 9)))):

@@ -195,7 +195,7 @@ def load_model(file=OUTPUT_DIR / WEIGHTS):
     except Exception:      # damaged bytes raise errors of a dozen kinds
         raise WeightsError(f"This file holds no trained model: {file}; {again}") from None
     with torch.random.fork_rng():       # the initial weights are not kept: draw no numbers
-        model = VAE(latent_dim=latent_dim)
+        model = build(VAE, latent_dim)
     try:
         model.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError):
@@ -217,6 +217,17 @@ def check_constants():
     """Raise a ProgramError that names the first constant of this file that cannot be."""
     check_number("HIDDEN_DIM in vae_model.py", HIDDEN_DIM, 1, 4096, whole=True)
     check_number("LATENT_DIM in vae_model.py", LATENT_DIM, 2, 512, whole=True)
+
+
+def build(model_class, latent_dim):
+    """A new model; raises a ProgramError if an edit keeps its ``__init__`` from getting through."""
+    try:
+        return model_class(latent_dim=latent_dim)
+    except (TypeError, NameError, AttributeError, ValueError, RuntimeError) as error:
+        inside = error.__traceback__.tb_next
+        place = f", line {inside.tb_lineno}," if inside else ""
+        raise ProgramError(f"{model_class.__name__}.__init__ in vae_model.py{place} stops with "
+                           f"{type(error).__name__}: {error}") from None
 
 
 def check_model(model):

@@ -25,6 +25,10 @@ if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next import
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from patterns import check_edits
+    check_edits("vae_model.py", "latent_space_exploration.py")
+
 import numpy as np
 
 from latent_space_exploration import (

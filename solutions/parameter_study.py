@@ -31,6 +31,10 @@ if __name__ in ("__main__", "__mp_main__"):   # Ctrl-C ends it quietly, and its 
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from patterns import check_edits
+    check_edits("vae_model.py", "latent_space_exploration.py")
+
 import numpy as np
 from torch import nn
 

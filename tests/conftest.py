@@ -73,13 +73,21 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def judgement_of_starter(request):
+def workshop():
+    """The process in which learners' code runs, one for all tests."""
+    from tests.exercise.process import Workshop
+
+    with Workshop() as shop:
+        yield shop
+
+
+@pytest.fixture(scope="session")
+def judgement_of_starter(request, workshop):
     """What the checks say about the file of ``--starter``."""
-    from tests.exercise.process import LostError, Workshop, judge
+    from tests.exercise.process import LostError, judge
 
     try:
-        with Workshop() as workshop:
-            judgement = judge(Path(request.config.getoption("--starter")), workshop)
+        judgement = judge(Path(request.config.getoption("--starter")), workshop)
     except LostError as error:
         pytest.exit(f"The checks cannot start: {error}", returncode=1)
     request.config.stash[JUDGEMENT] = judgement

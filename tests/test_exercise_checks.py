@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -35,12 +36,6 @@ ANSWERS = all_answers()
 NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 3, "shifted": LATENT_DIM > 2,
          "pattern-skipped": LATENT_DIM > 3}
 LIGHT = emptied(SOLUTION, CHALLENGE)         # the check of the challenge takes longest
-
-
-@pytest.fixture(scope="module")
-def workshop():
-    with Workshop() as shop:
-        yield shop
 
 
 @pytest.fixture
@@ -370,8 +365,10 @@ def test_starter_and_pytest_say_the_same(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(put_in(SOLUTION, DECODE, "def decode(self, z):\n    return z\n"),
                     encoding="utf-8")
-    by_hand = run("-m", "tests.exercise", file, cwd=ROOT)
-    by_pytest = run("-m", "pytest", "tests/test_exercise.py", "--starter", file, cwd=ROOT)
+    commands = (["tests.exercise", file],
+                ["pytest", "tests/test_exercise.py", "--starter", file])
+    with ThreadPoolExecutor() as pool:
+        by_hand, by_pytest = pool.map(lambda command: run("-m", *command, cwd=ROOT), commands)
     assert by_hand.returncode == by_pytest.returncode == 1
     assert by_hand.stderr == by_pytest.stderr == ""
     lines = [line for line in by_hand.stdout.splitlines()

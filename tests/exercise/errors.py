@@ -252,6 +252,11 @@ def missing_name(error, frame, source):
 
 def closest(name, known):
     """The known name that is nearest to a misspelt one, or an empty text."""
-    lower = {one.lower(): one for one in sorted(known, reverse=True)}
-    found = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
-    return lower[found[0]] if found else ""
+    alike = {look(one): one for one in sorted(known, reverse=True)}
+    found = difflib.get_close_matches(look(name), alike, n=1, cutoff=0.7)
+    return alike[found[0]] if found else ""
+
+
+def look(name):
+    """A name without what is easily mistaken: capital letters, l for 1, O for 0."""
+    return name.lower().translate(str.maketrans("lo", "10"))

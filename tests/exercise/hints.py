@@ -194,6 +194,9 @@ RESULT = {          # what encode and decode hand back
     "returns-nothing": (
         "The result is computed but not handed back: a return is missing or returns nothing.",
         "its last line"),
+    "dropped": ("{name} is called here and its result thrown away: it changes nothing in place, it "
+                "hands back something new.", ""),
+    "swallowed": ("An error is caught here and thrown away, so that nobody learns of it.", ""),
     "returns-tuple": (
         "Several values are returned, where one tensor is asked for: no log_var, no noise, "
         "no list, no comma at the end.", "its last line"),
@@ -404,4 +407,5 @@ TEXT = {            # what shows in the file without running it
                      "indented wrongly.", "the indentation of its def"),
 }
 
+BY_RESULT = {**RESULT, **MORPH, **WALK}     # something came back, or was written, and is wrong
 HINTS = {**FILE, **TEXT, **PYTHON, **TORCH, **RESULT, **MORPH, **WALK}

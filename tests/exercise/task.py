@@ -7,7 +7,7 @@ import torch
 
 import patterns
 from tests.exercise import pictures
-from tests.exercise.hints import WrongError
+from tests.exercise.hints import BY_RESULT, WrongError
 from tests.exercise.interpolate import check_interpolate
 from tests.exercise.layers import check_decode, check_encode
 from tests.exercise.learner import Learner
@@ -97,6 +97,10 @@ def find_out(learner, todo, right):
     try:
         remark = CHECKS[todo](learner, right)
     except WrongError as wrong:
+        in_text = learner.source.without_effect(todo)
+        if in_text and wrong.hint in BY_RESULT:
+            in_text.seen, in_text.called = wrong.seen, wrong.called
+            wrong = in_text
         return wrong_result(wrong, f"{todo.name}(...)", learner.source, line)
     except Exception as error:      # a mistake of the checks must not be taken for a right answer
         return wrong_result(of_the_checks(error), f"{todo.name}(...)", learner.source, line)

@@ -8,6 +8,11 @@ from pathlib import Path
 from tests.exercise.hints import WrongError
 
 SEVERAL = 2
+PURE = {          # functions and methods that change nothing: their result is all they do
+    "relu", "sigmoid", "tanh", "encoder_fc1", "encoder_fc2", "fc_mu", "decoder_fc1", "decoder_fc2",
+    "decoder_out", "encode", "decode", "reshape", "view", "squeeze", "unsqueeze", "flatten",
+    "numpy", "detach", "astype", "clip", "round", "repeat", "kron", "transpose", "interpolate",
+}
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,16 @@ class SourceFile:
                 hint = "outside-class" if todo.owner else "inside-other"
                 return WrongError(hint, f"def {todo.name} in line {node.lineno}, indented by "
                                   f"{node.col_offset} spaces", line=node.lineno, name=todo.name)
+        return None
+
+    def without_effect(self, todo):
+        """The mistake, if any, that shows in the text of a function whose result is wrong."""
+        for node in (node for found in self.definitions(todo)[-1:] for node in ast.walk(found)):
+            match node:
+                case ast.ExceptHandler(body=[ast.Pass() | ast.Continue() | ast.Return()]):
+                    return WrongError("swallowed", "", line=node.lineno, show_line=True)
+                case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))) if name in PURE:
+                    return WrongError("dropped", "", name=name, line=node.lineno, show_line=True)
         return None
 
     def returns_in_loop(self, todo):

@@ -21,7 +21,6 @@ if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next import
     check_edits("vae_model.py")
 
 import argparse
-import io
 import itertools
 import math
 import time
@@ -60,12 +59,14 @@ from vae_model import (
     WEIGHTS,
     check_model,
     decode,
+    draw_architecture,
     kl_per_dimension,
     linear_sizes,
     reconstruct,
     reconstruction_loss,
     sample_prior,
     vae_loss,
+    weights_file,
 )
 
 # --- configuration (LATENT_DIM and HIDDEN_DIM stand in vae_model.py) ----------
@@ -74,7 +75,7 @@ BETA = 1.0              # weight of the KL term                         (try: 0.
 SEED = 42               # decides data, initial weights and noise
 LEARNING_RATE = 4e-3    # step size of Adam
 COOL_DOWN = 0.15        # share of the steps, at the end, in which it falls to 0
-WARM_UP = 0             # steps, at the beginning, in which beta rises to its value (try: 800)
+WARM_UP = 0             # steps in which beta rises, at the beginning; 8 are one epoch (try: 800)
 BATCH_SIZE = 256        # patterns per training step
 NUM_TRAIN = 2048        # patterns to learn from
 NUM_HELD_OUT = 400      # patterns never trained on: everything is judged on these
@@ -106,6 +107,7 @@ def make_data(seed):
     """Draw the training set and, from an independent stream, the held-out set."""
     train, _ = generate_patterns(NUM_TRAIN, np.random.default_rng([seed, 0]))
     held_out, labels = generate_patterns(NUM_HELD_OUT, np.random.default_rng([seed, 1]))
+    # the noise is drawn last, so without it the same patterns come
     clean, _ = generate_patterns(NUM_HELD_OUT, np.random.default_rng([seed, 1]), noise=0)
     return Data(torch.from_numpy(train), torch.from_numpy(held_out), labels, clean)
 
@@ -120,7 +122,7 @@ class Record:
     kl: float                # nats per image
 
     def loss(self, beta):
-        """What is minimized: the negative ELBO if beta is 1, in nats per image."""
+        """What is minimized after any warm-up: the negative ELBO if beta is 1, nats per image."""
         return self.reconstruction + beta * self.kl
 
 
@@ -166,7 +168,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=0):
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps)
             weight = beta * min(1.0, step / max(1, warm_up))
             batch = data.train.index_select(0, chosen)      # rows, faster than [chosen]
-            recon, mu, log_var = model(batch, generator)                      # (256, 256)
+            recon, mu, log_var = model(batch, generator)            # (BATCH_SIZE, pixels)
             loss = vae_loss(recon, batch, mu, log_var, weight) / len(batch)   # nats per image
             optimizer.zero_grad()
             loss.backward()
@@ -179,7 +181,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=0):
 
 
 def learning_rate(step, steps):
-    """Constant, and in the end a straight line to 0: small steps settle what large ones found."""
+    """Constant, in the end a straight line towards 0: small steps settle what large ones found."""
     return LEARNING_RATE * min(1.0, (steps - step + 1) / (COOL_DOWN * steps + 1))
 
 
@@ -214,7 +216,7 @@ def run(settings):
     check_model(model)
     print_header(model, settings)
 
-    probe = data.held_out[data.first_of_each_type(1)]
+    probe = data.held_out[data.first_of_each_type(1)]     # looked at again and again
     shown = milestones(settings.epochs)
     history, snapshots = [], {}
     for record in train(model, data, epochs=settings.epochs, beta=settings.beta,
@@ -231,7 +233,7 @@ def run(settings):
     print_findings(history[-1], space, findings)
 
     files = draw_all(model, data, history, snapshots, space, findings, settings)
-    publish(files | {WEIGHTS: as_bytes(model.state_dict())}, settings.output_dir)
+    publish(files | {WEIGHTS: weights_file(model)}, settings.output_dir)
     print(f"\nFiles in {settings.output_dir}:")
     for name in files:
         print(f"  {name:32s} {FIGURES[name]}")
@@ -283,13 +285,6 @@ def print_findings(last, space, findings):
          f"{findings.lost_blended:.1f}", "pixels blended"),
     ):
         print(f"  {what:39s} {value:>9s} {simple:>9s}  {simpler}")
-
-
-def as_bytes(state):
-    """A state dict as the bytes of a file that ``torch.load`` reads."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    return file.getvalue()
 
 
 # --- measures: where the patterns lie -------------------------------------------
@@ -349,6 +344,7 @@ def choose_plane(codes, labels):
     centres = np.stack([codes[labels == kind].mean(axis=0) for kind in range(len(PATTERN_TYPES))])
     middle = centres.mean(axis=0)
     axes = np.linalg.svd(centres - middle, full_matrices=False)[2][:2]
+    # an axis may point either way: let its largest entry be positive
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))
     names = tuple(f"direction {k} (between the type centres)" for k in (1, 2))
     return Plane(middle, axes, names)
@@ -374,7 +370,8 @@ def measure(model, data, space):
     """Take the measures of ``Findings`` on held-out patterns."""
     two_types, one_type = pairs_of_two_types(data.labels), far_pairs_of_one_type(data)
     latent, blended = paths(model, data, space, two_types)
-    middle, mean = (frames[1] for frames in paths(model, data, space, one_type, num_steps=3))
+    middle, blended_middle = (
+        frames[1] for frames in paths(model, data, space, one_type, num_steps=3))
     lost, detours = read_paths(latent, data.labels[two_types])
     lost_blended, _ = read_paths(blended, data.labels[two_types])
     samples = sample_prior(model, NUM_SAMPLES, seed=0)
@@ -383,7 +380,7 @@ def measure(model, data, space):
         samples=np.mean(kinds(samples) != NONE),
         samples_pca=np.mean(kinds(samples_pca) != NONE),
         midpoints=np.mean(kinds(middle) == data.labels[one_type[:, 0]]),
-        midpoints_blended=np.mean(kinds(mean) == data.labels[one_type[:, 0]]),
+        midpoints_blended=np.mean(kinds(blended_middle) == data.labels[one_type[:, 0]]),
         lost=lost,
         lost_blended=lost_blended,
         detours=detours,
@@ -507,18 +504,19 @@ FIGURES = {             # file: what it shows
 def draw_all(model, data, history, snapshots, space, findings, settings):
     """The bytes of all PNG files: a dict with the names of ``FIGURES``."""
     floor, seed = findings.floor, settings.seed
-    figures = [
-        png(draw_reconstructions, model, data),
-        png(draw_latent_space, data, space),
-        png(draw_interpolation, model, data, space),
-        png(draw_progression, data, history, snapshots, floor, settings.beta),
-        png(draw_architecture, model),
-        png(draw_samples, model, data, findings, seed),
-        png(draw_traversal, model, space),
-    ]
+    files = {
+        "reconstruction_comparison.png": png(draw_reconstructions, model, data),
+        "latent_space_visualization.png": png(draw_latent_space, data, space),
+        "interpolation_sequence.png": png(draw_interpolation, model, data, space),
+        "training_progression.png": png(draw_progression, data, history, snapshots, floor,
+                                        settings.beta),
+        "vae_architecture.png": png(draw_architecture, model),
+        "generated_samples.png": png(draw_samples, model, data, findings, seed),
+        "latent_traversal.png": png(draw_traversal, model, space),
+    }
     if len(space.kl) == 2:
-        figures.append(png(draw_manifold, model))
-    return dict(zip(FIGURES, figures))
+        files["latent_manifold.png"] = png(draw_manifold, model)
+    return files
 
 
 def draw_reconstructions(model, data):
@@ -574,7 +572,7 @@ def draw_interpolation(model, data, space):
     pairs = np.array([farthest, [data.of_type("diagonal")[0], data.of_type("cross")[0]]])
     latent, blended = paths(model, data, space, pairs)
     rows = [latent[:, 0], blended[:, 0], latent[:, 1], blended[:, 1]]
-    names = [*PATTERN_TYPES, "near none"]                    # NONE is the last
+    names = [*PATTERN_TYPES, "near none"]       # NONE, -1, is the index of the last
     return grid_figure(
         "Two ways from one pattern to another: decoded codes, and blended pixels\n"
         f"(below each picture: the type it is near, within RMSE {NEAR_RMSE})",
@@ -611,57 +609,6 @@ def draw_curve(axes, history, values, name):
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.xaxis.set_minor_formatter("")
     axes.grid(alpha=0.3)
-
-
-def draw_architecture(model):
-    """The model as boxes and arrows, with the sizes that its own layers have."""
-    encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
-    latent = model.fc_mu.out_features
-    heads = len(encoder)                                     # the column of mu and log_var
-    last = heads + len(decoder)
-    boxes = [(column, 0, "hidden" if column else "image x", size, "#CFE5F3")
-             for column, size in enumerate(encoder)]
-    boxes += [(heads, 1.3, "mu", latent, "#FCE3B0"), (heads, -1.3, "log_var", latent, "#FCE3B0"),
-              (heads + 1, 0, "z", latent, "#FCE3B0"), (heads + 1, -3.1, "epsilon", latent, "0.9")]
-    boxes += [(column, 0, "hidden" if column < last else "recon_x", size, "#C9EBDD")
-              for column, size in enumerate(decoder[1:], start=heads + 2)]
-
-    figure = new_figure(4.4, "The VAE, box by box (number of values for one image)")
-    axes = figure.subplots()
-    axes.set(xlim=(-0.5, last + 0.5), ylim=(-5.6, 2.5))
-    axes.set_axis_off()
-    font_size = min(9, 80 / (last + 1))                      # the more boxes, the narrower
-    for x, y, name, size, color in boxes:
-        height = box_height(size)
-        axes.bar(x, height, 0.66, y - height / 2, color=color, edgecolor="black")
-        axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=font_size)
-
-    straight = [column for column in range(last) if column not in (heads - 1, heads)]
-    joints = [((column, 0), (column + 1, 0)) for column in straight]
-    joints += [((heads - 1, 0), (heads, y)) for y in (1.3, -1.3)]
-    joints += [((heads, y), (heads + 1, 0)) for y in (1.3, -1.3)]
-    for (x0, y0), (x1, y1) in joints:
-        draw_arrow(axes, (x0 + 0.34, y0), (x1 - 0.34, y1))
-    draw_arrow(axes, (heads + 1, -3.1 + box_height(latent) / 2),
-               (heads + 1, -box_height(latent) / 2))
-
-    for x, text in (
-        ((heads - 1) / 2, "encoder\nLinear and ReLU"),
-        (heads + 0.5, "reparameterization\nz = mu + exp(log_var / 2) * epsilon"),
-        ((heads + 2 + last) / 2, "decoder\nLinear and ReLU,\nSigmoid at the end"),
-    ):
-        axes.text(x, -4.4, text, ha="center", va="top", fontsize=9)
-    return figure
-
-
-def box_height(size):
-    """Taller for more values, but only as the logarithm."""
-    return 0.6 + 0.19 * math.log2(size)
-
-
-def draw_arrow(axes, start, end):
-    axes.annotate("", xy=end, xytext=start,
-                  arrowprops={"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0})
 
 
 def draw_samples(model, data, findings, seed):
@@ -710,6 +657,16 @@ def draw_manifold(model, side=15):
 
 
 # --- the command line -------------------------------------------------------------
+LIMITS = {              # of the configuration block: lowest, highest, whole or not
+    "EPOCHS": (1, 100_000, True), "BETA": (0, 1000, False), "SEED": (0, 2**32 - 1, True),
+    "LEARNING_RATE": (0, 1e6, False), "COOL_DOWN": (0, 1, False),
+    "WARM_UP": (0, 1_000_000, True),
+    "BATCH_SIZE": (1, 1_000_000, True), "NUM_TRAIN": (1, 1_000_000, True),
+    "NUM_HELD_OUT": (8, 10_000, True),
+    "ALIVE_KL": (0, 1000, False), "NUM_SAMPLES": (1, 1_000_000, True),
+}
+
+
 def parse_settings(arguments=None):
     """Read the command line; the constants of the configuration block are the defaults."""
     parser = OneSentenceParser(
@@ -728,16 +685,6 @@ def parse_settings(arguments=None):
     add("--output-dir", type=folder, default=OUTPUT_DIR, metavar="FOLDER",
         help="where the figures and the weights go")
     return parser.parse_args(arguments)
-
-
-LIMITS = {              # of the configuration block: lowest, highest, whole or not
-    "EPOCHS": (1, 100_000, True), "BETA": (0, 1000, False), "SEED": (0, 2**32 - 1, True),
-    "LEARNING_RATE": (0, 1e6, False), "COOL_DOWN": (0, 1, False),
-    "WARM_UP": (0, 1_000_000, True),
-    "BATCH_SIZE": (1, 1_000_000, True), "NUM_TRAIN": (1, 1_000_000, True),
-    "NUM_HELD_OUT": (8, 100_000, True),
-    "ALIVE_KL": (0, 1000, False), "NUM_SAMPLES": (1, 1_000_000, True),
-}
 
 
 def check_constants():

@@ -176,24 +176,26 @@ def _dense_grid(num_shifts, num_widths):
 # --- pictures in a grid ---------------------------------------------------------
 # Matplotlib is imported where it draws, because the data themselves need NumPy alone.
 def show_images(images, name=None):
-    """Show images in rows of five: as characters in the prompt, or in a file.
+    """Show images in rows of four: as characters in the prompt, or in a file.
 
     Parameters
     ----------
-    images : array or tensor (N, pixels), values from 0 (black) to 1 (white)
+    images : array or tensor (N, pixels) or (pixels,), values from 0 (black) to 1 (white)
     name : str or None
         Of a PNG file that is written into the folder ``outputs``; None prints.
     """
-    images = np.asarray(images, dtype=float)
+    if hasattr(images, "detach"):                            # a tensor may record gradients
+        images = images.detach()
+    images = np.atleast_2d(np.asarray(images, dtype=float))
     if images.ndim != 2 or not len(images) or math.isqrt(images.shape[1]) ** 2 != images.shape[1]:
         raise ValueError(f"images must have the shape (N, pixels), one square image in a row, "
                          f"not {images.shape}")
     if name is None:
-        for start in range(0, len(images), 5):
-            print(_as_text(images[start:start + 5]), end="\n\n")
+        for start in range(0, len(images), 4):
+            print(_as_text(images[start:start + 4]), end="\n\n")
         return
-    gaps = np.full((-len(images) % 5, images.shape[1]), np.nan)
-    rows = np.concatenate([images, gaps]).reshape(-1, 5, images.shape[1])
+    gaps = np.full((-len(images) % 4, images.shape[1]), np.nan)
+    rows = np.concatenate([images, gaps]).reshape(-1, 4, images.shape[1])
     publish({name: png(grid_figure, name, rows)}, OUTPUT_DIR)
     print(f"Wrote {OUTPUT_DIR / name}")
 

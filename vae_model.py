@@ -7,16 +7,20 @@ The encoder does not answer with one point of the latent space but with a small
 cloud, N(mu, exp(log_var)); the decoder has to recognise the image from any
 point of that cloud. This is what makes neighbouring points mean similar images.
 
-The file reads: the model, its loss, and a trained model taken up again.
+The file reads: the model, its loss, a trained model put away and taken up again,
+the model as a picture, and last what an edit of this file may get wrong.
 
 Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 """
+
+import io
+import math
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from patterns import IMAGE_SIZE, OUTPUT_DIR, ProgramError, check_number
+from patterns import IMAGE_SIZE, OUTPUT_DIR, ProgramError, check_number, new_figure
 
 # --- sizes (change them here; everything else follows) ------------------------
 HIDDEN_DIM = 128   # neurons in each hidden layer
@@ -124,7 +128,7 @@ def reconstruction_loss(recon_x, x):
         raise FloatingPointError("recon_x holds NaN: the training has diverged")
     _require_unit_interval("x", x)
     _require_unit_interval("recon_x", recon_x)
-    # The same value as F.binary_cross_entropy(recon_x, x), which would make the
+    # Away from 0 and 1 the value of F.binary_cross_entropy(recon_x, x), which would make the
     # whole training 13% slower.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
@@ -174,6 +178,13 @@ def sample_prior(model, count, seed):
     return decode(model, torch.randn(count, model.fc_mu.out_features, generator=generator))
 
 
+def weights_file(model):
+    """The bytes of a file that ``load_model`` reads."""
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    return file.getvalue()
+
+
 class WeightsError(ProgramError):
     """Weights that are missing or belong to another model."""
 
@@ -206,10 +217,62 @@ def load_model(file=OUTPUT_DIR / WEIGHTS):
     return model
 
 
+# --- the model as a picture -------------------------------------------------------
 def linear_sizes(layers):
     """Sizes before, between and after the Linear layers of a Sequential: [256, 128, 128]."""
-    linear = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     return [linear[0].in_features, *(layer.out_features for layer in linear)]
+
+
+def draw_architecture(model):
+    """The model as boxes and arrows, with the sizes that its own layers have."""
+    encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
+    latent = model.fc_mu.out_features
+    heads = len(encoder)                                     # the column of mu and log_var
+    last = heads + len(decoder)
+    boxes = [(column, 0, "hidden" if column else "image x", size, "#CFE5F3")
+             for column, size in enumerate(encoder)]
+    boxes += [(heads, 1.3, "mu", latent, "#FCE3B0"), (heads, -1.3, "log_var", latent, "#FCE3B0"),
+              (heads + 1, 0, "z", latent, "#FCE3B0"), (heads + 1, -3.1, "epsilon", latent, "0.9")]
+    boxes += [(column, 0, "hidden" if column < last else "recon_x", size, "#C9EBDD")
+              for column, size in enumerate(decoder[1:], start=heads + 2)]
+
+    figure = new_figure(4.4, "The VAE, box by box (number of values for one image)")
+    axes = figure.subplots()
+    axes.set(xlim=(-0.5, last + 0.5), ylim=(-5.6, 2.5))
+    axes.set_axis_off()
+    font_size = min(9, 80 / (last + 1))                      # the more boxes, the narrower
+    for x, y, name, size, color in boxes:
+        height = box_height(size)
+        axes.bar(x, height, 0.66, y - height / 2, color=color, edgecolor="black")
+        axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=font_size)
+
+    straight = [column for column in range(last) if column not in (heads - 1, heads)]
+    joints = [((column, 0), (column + 1, 0)) for column in straight]
+    joints += [((heads - 1, 0), (heads, y)) for y in (1.3, -1.3)]
+    joints += [((heads, y), (heads + 1, 0)) for y in (1.3, -1.3)]
+    for (x0, y0), (x1, y1) in joints:
+        draw_arrow(axes, (x0 + 0.34, y0), (x1 - 0.34, y1))
+    draw_arrow(axes, (heads + 1, -3.1 + box_height(latent) / 2),
+               (heads + 1, -box_height(latent) / 2))
+
+    for x, text in (
+        ((heads - 1) / 2, "encoder\nLinear and ReLU"),
+        (heads + 0.5, "reparameterization\nz = mu + exp(log_var / 2) * epsilon"),
+        ((heads + 2 + last) / 2, "decoder\nLinear and ReLU,\nSigmoid at the end"),
+    ):
+        axes.text(x, -4.4, text, ha="center", va="top", fontsize=9)
+    return figure
+
+
+def box_height(size):
+    """Taller for more values, but only as the logarithm."""
+    return 0.6 + 0.19 * math.log2(size)
+
+
+def draw_arrow(axes, start, end):
+    axes.annotate("", xy=end, xytext=start,
+                  arrowprops={"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0})
 
 
 # --- what an edit of this file may get wrong --------------------------------------
@@ -236,13 +299,9 @@ def check_model(model):
     Each layer has to take as many values as the one before it gives, and the decoder
     has to end in a sigmoid, without which no value would be a probability.
     """
-    for name in ("encoder", "fc_mu", "fc_var", "decoder"):
-        if not isinstance(getattr(model, name, None), nn.Module):
-            raise ProgramError(f"VAE.__init__ in vae_model.py must make a layer self.{name}, "
-                               "which it does not any more")
     for name, kind in (("encoder", nn.Sequential), ("decoder", nn.Sequential),
                        ("fc_mu", nn.Linear), ("fc_var", nn.Linear)):
-        if not isinstance(getattr(model, name), kind):
+        if not isinstance(getattr(model, name, None), kind):
             raise ProgramError(f"self.{name} in vae_model.py must be an nn.{kind.__name__}(...)")
     if model.fc_mu.out_features != model.fc_var.out_features:
         raise ProgramError("self.fc_mu and self.fc_var in vae_model.py must give equally many "

@@ -252,7 +252,7 @@ def test_models_of_other_depths_are_fine():
 def test_a_layer_that_got_lost_is_named():
     model = VAE()
     del model.fc_var
-    with pytest.raises(ProgramError, match="vae_model.py must make a layer self.fc_var"):
+    with pytest.raises(ProgramError, match="self.fc_var in vae_model.py must be an nn.Linear"):
         check_model(model)
 
 

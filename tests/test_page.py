@@ -102,7 +102,7 @@ def trained():
 def folder(trained, monkeypatch, tmp_path):
     """A folder with outputs/ and weights, in which everything on the page takes place."""
     outputs = tmp_path / "outputs"
-    patterns.publish({vae_model.WEIGHTS: main_script.as_bytes(trained[0].state_dict())}, outputs)
+    patterns.publish({vae_model.WEIGHTS: vae_model.weights_file(trained[0])}, outputs)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setattr(patterns, "OUTPUT_DIR", outputs)

@@ -281,7 +281,7 @@ def test_images_in_a_file(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == f"Wrote {tmp_path / 'outputs' / 'mine.png'}\n"
 
 
-@pytest.mark.parametrize("bad", [np.zeros(16), np.zeros((2, 15)), np.zeros((0, 16))])
+@pytest.mark.parametrize("bad", [np.zeros(15), np.zeros((2, 15)), np.zeros((0, 16))])
 def test_images_of_another_shape_are_named(bad):
     with pytest.raises(ValueError, match="images must have the shape"):
         patterns.show_images(bad)

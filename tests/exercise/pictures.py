@@ -129,8 +129,9 @@ def show(judgement, workshop, *weights_file):
 
 def whose(mine, right):
     """In words: which of the functions behind a morph are the learner's, and how good they are."""
-    text = "yours" if len(mine) == len(PARTS) else f"your {' and '.join(mine)},\nthe rest is ours"
-    return text if right else f"{text},\nnot right yet"
+    text = "yours" if len(mine) == len(PARTS) else f"your {' and '.join(mine)}"
+    text += "" if right else " (not right yet)"
+    return text if len(mine) == len(PARTS) else f"{text},\nthe rest is ours"
 
 
 def draw(mine, right, maker):

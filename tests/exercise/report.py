@@ -5,7 +5,7 @@ import textwrap
 from dataclasses import dataclass
 
 from tests.exercise.hints import HINTS
-from tests.exercise.todos import TODOS
+from tests.exercise.todos import CHALLENGE, TODOS
 
 WIDTH = 99              # no line is longer
 MARK = "  {:9}"         # in front of each part of a message
@@ -84,7 +84,8 @@ def next_step(judgement):
         return f"Next: repair {file}, line {judgement.file.line}"
     ahead = [todo for todo in TODOS if judgement.results[todo].state != "right"]
     if ahead:
-        return f"Next: {ahead[0].title} ({file}, line {judgement.results[ahead[0]].line})"
+        next_one = "Next, if you like" if ahead[0] is CHALLENGE else "Next"
+        return f"{next_one}: {ahead[0].title} ({file}, line {judgement.results[ahead[0]].line})"
     return "All four are right, well done! Compare with solutions/latent_solution.py."
 
 

@@ -383,7 +383,8 @@ def test_a_picture_that_cannot_be_saved_is_reported(tmp_path):
 def test_the_caption_names_the_nearest_clean_pattern(hand, kind, monkeypatch):
     clean, faint = DATA.clean[DATA.labels == kind][:1], DATA.clean[DATA.labels == kind][:1] / 2
     name = PATTERN_TYPES[kind]
-    for picture, caption in ((clean, name), (faint, f"unclear, nearest: {name}")):
+    nearest = PATTERN_TYPES[patterns.nearest_clean(faint)[1][0]]
+    for picture, caption in ((clean, name), (faint, f"unclear, nearest: {nearest}")):
         monkeypatch.setattr(latent_explorer, "decode", lambda *_, picture=picture: picture)
         hand.key("r")
         assert hand.explorer.caption.get_text() == caption

@@ -144,7 +144,7 @@ def test_nearest_clean_finds_type_and_distance():
     clean, labels = generate_patterns(80, 8, noise=0, image_size=16)
     distances, found = nearest_clean(clean, image_size=16)
     assert (found == labels).all()
-    assert distances.max() < 0.03               # the grid is dense
+    assert distances.max() < 0.04               # the grid is dense
     flat = np.full((1, 16**2), 0.5)
     assert nearest_clean(flat, image_size=16)[0][0] > 0.3      # and grey is not a pattern
 

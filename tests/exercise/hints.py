@@ -281,8 +281,9 @@ MORPH = {           # TODO 3
     "both-ends-missing": ("Neither pattern_a nor pattern_b itself appears: alpha neither begins "
                           "at 0 nor arrives at 1.", STEP_2),
     "alpha-range": ("Alpha ran from {first:.4g} to {last:.4g}, not from 0 to 1.", STEP_2),
-    "uneven-steps": ("The frames lie on the right line, but not at equal distances: alpha was "
-                     "{places}.", STEP_2),
+    "uneven-steps": ("The frames lie on the right line, but not at equal distances: {places}. Is "
+                     "alpha not even, or does a code change in place (+=, lerp_) on the way?",
+                     "steps 2 and 3 of its docstring"),
     "ends-raw": ("The first and the last frame are the patterns as they were given; the decoder "
                  "makes all of the frames.", STEP_4),
     "pixels-blended": (
@@ -350,7 +351,8 @@ WALK = {            # the challenge
     "tones": ("The brightness of the pixels is not what the decoder gave, times 255.", STEP_4),
     "frames-the-same": ("All frames are the same picture.", STEP_1),
     "one-picture": ("The GIF holds one picture: each time it is written the file begins anew, or "
-                    "only one frame was collected.", "what stands inside the loop, what after it?"),
+                    "only one frame was collected or handed on.",
+                    "what stands inside the loop, what after it, and what the writer is given"),
     "originals-shown": ("The given patterns themselves are shown, not what the decoder makes of "
                         "their codes.", STEP_1),
     "patterns-unused": (

@@ -31,7 +31,7 @@ def check_interpolate(learner, right):
 
 def check_once(learner, function, num_steps):
     vae = ReferenceVAE()
-    pair = reference.some_patterns(3)[1:]
+    pair = reference.two_patterns()
     untouched, given = pair.clone(), list(pair)
     options = {} if num_steps == 8 else {"num_steps": num_steps}      # 8 is the default
     shown = "interpolate(vae, pattern_a, pattern_b" + "".join(
@@ -293,7 +293,7 @@ def check_with_own_model(learner, function):
     """With right TODOs 1 and 2, interpolate has to work with the learner's own model too."""
     shown = "interpolate(vae, pattern_a, pattern_b) with your own SimpleVAE"
     vae = learner.make_vae()
-    pair = reference.some_patterns(3)[1:]
+    pair = reference.two_patterns()
     alpha = np.linspace(0, 1, 8)
     right = as_squares(decode(mix(*encode(pair), 1 - alpha, alpha)))
     try:

@@ -6,6 +6,7 @@ what it is instead is its cause. Each step is compared with what the steps befor
 it really gave, so that two mistakes are found as easily as one.
 """
 
+import contextlib
 import itertools
 from dataclasses import dataclass
 
@@ -149,7 +150,8 @@ class watched:  # noqa: N801  (reads like a function)
     def note(name, calls):
         def hook(_, given, named, gave):
             x, = [*given, *named.values()]          # layer(x), or layer(input=x)
-            calls.append(Call(name, as_array(x).copy(), as_array(gave).copy()))
+            with contextlib.suppress(RuntimeError):     # inside torch.vmap there are no values
+                calls.append(Call(name, as_array(x).copy(), as_array(gave).copy()))
         return hook
 
     def __enter__(self):

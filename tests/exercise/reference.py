@@ -34,7 +34,7 @@ def loud_weights(seed=3):
     weights = {}
     for layer, (inputs, outputs) in SIZES.items():
         # the last layer is quieter, or the sigmoid would leave only black and white
-        gain = 0.7 if layer == "decoder_out" else 2.0
+        gain = 0.5 if layer == "decoder_out" else 2.0
         weights[f"{layer}.weight"] = gain / inputs**0.5 * rng.normal(size=(outputs, inputs))
         weights[f"{layer}.bias"] = rng.uniform(-0.5, 0.5, size=outputs)
     return {name: torch.from_numpy(values).float() for name, values in weights.items()}
@@ -82,6 +82,17 @@ def decode(z):
     """Codes (N, LATENT_DIM) to images (N, pixels)."""
     hidden = relu(linear("decoder_fc1")(np.asarray(z, dtype=float)))
     return sigmoid(linear("decoder_out")(relu(linear("decoder_fc2")(hidden))))
+
+
+def two_patterns():
+    """The two of some patterns whose codes are nearest to a right angle: tensor (2, pixels).
+
+    Between codes in one direction an arc is a straight line, and a mistake could not be seen.
+    """
+    patterns = some_patterns(8)
+    codes = encode(patterns)
+    codes /= np.linalg.norm(codes, axis=1, keepdims=True)
+    return patterns[list(divmod(np.abs(codes @ codes.T).argmin(), len(codes)))]
 
 
 def mix(a, b, weight_a, weight_b):

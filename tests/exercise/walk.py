@@ -181,6 +181,8 @@ def require_pictures(gif, patterns, vae):
     """Raise a WrongError unless the frames are the walk that was asked for."""
     height, width = gif.pictures.shape[1:]
     seen = f"frames of {width} x {height} pixels"
+    if min(height, width) < SMALLEST <= max(height, width):
+        raise WrongError("not-square", seen)
     if min(height, width) < SMALLEST:
         raise WrongError("too-small", f"{seen}; at least {SMALLEST} are asked for")
     border = np.concatenate([gif.pictures[:, [0, -1]].ravel(), gif.pictures[..., [0, -1]].ravel()])

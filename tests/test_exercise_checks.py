@@ -377,7 +377,8 @@ def test_all_hanging_together_end_in_time(check, monkeypatch):
         source = put_in(source, todo, f"{head}\n    while True: pass")
     judgement = check(source, seconds=0.5)
     found = [judgement.results[todo] for todo in TODOS]
-    assert [one.hint for one in found[:2]] == ["endless", "endless"]
+    # on a loaded machine half a second may be over before the learner's code begins
+    assert {one.hint for one in found[:2]} <= {"endless", "too-slow"}
     assert found[3].state == "unchecked"
     assert judgement.exit_code == 1
 

@@ -114,7 +114,7 @@ CLAIMS = (
               every(r["default", "midpoints"] > 0.9),
               about(r["default", "midpoints"], 0.97, 1),
               every(r["default", "midpoints_blended"] < 0.45)]),
-    Claim("of the six pictures between two patterns of different types {default, lost:.1f} are "
+    Claim("Of the six pictures between two patterns of different types {default, lost:.1f} are "
           "near no pattern on the latent path, and {default, lost_blended:.1f} where pixels "
           "are blended",
           lambda r: [
@@ -125,9 +125,9 @@ CLAIMS = (
               about(r["default", "detours"], 0.08, 0.35),
               most(r["default", "detours"] > 0)]),
     Claim("in the drawn plane, the nearest neighbour of a pattern is of its own type for "
-          "{default, purity:.0%} of the patterns. That alone proves no learning: among the "
-          "pictures themselves it is {default, purity_pixels:.0%}, and in the plane of an encoder "
-          "with random weights {default, purity_untrained:.0%}",
+          "{default, purity:.0%} of the patterns. But among the pictures themselves, without any "
+          "network, it is {default, purity_pixels:.0%}, and in the plane of an encoder with random "
+          "weights {default, purity_untrained:.0%}",
           lambda r: [
               about(r["default", "purity"], 0.94, 1),
               most(r["default", "purity"] > 0.9),

@@ -74,8 +74,8 @@ PYTHON = {          # exceptions, by what was meant
     "no-such-layer": (
         "The model has nothing named {name}; its layers are listed in SimpleVAE.__init__.", ""),
     "other-model": (
-        "{name} is a part of VAE in vae_model.py. SimpleVAE has the same layers one by one, and "
-        "its encode and decode.", ""),
+        "{name} is a part of VAE in vae_model.py. SimpleVAE has layers of its own, one by one, "
+        "and its encode and decode.", ""),
     "not-a-method": ("{name} is a function of its own, not a part of the model: no dot before it.",
                      ""),
     "class-not-model": (
@@ -169,7 +169,7 @@ TORCH = {           # habits of NumPy that torch does not share
     "no-grad-brackets": ("no_grad is called like a function: its brackets are missing.", ""),
     "gradients-tracked": (
         "Gradients are still on here: a tensor that records them refuses to become an array. Step "
-        "1: switch them off, around decode too.", ""),
+        "1: a with block switches them off, for all lines inside of it.", ""),
     "linspace-of-codes": ("torch.linspace goes from number to number, not from code to code.", ""),
     "linspace-steps": ("torch.linspace wants to know the number of steps.", ""),
     "mnist-size": (
@@ -293,7 +293,7 @@ MORPH = {           # TODO 3
     "shifted": ("{what} is added to every number of the mixed codes. Is a bracket missing?",
                 STEP_3),
     "all-the-same": ("Alpha has no effect on what is decoded, or one array is filled again and "
-                     "again.", "what in the loop depends on alpha?"),
+                     "again.", "what in the loop depends on alpha, and is each frame a new array?"),
     "one-code": ("Both ends of the way are the code of {what}.", STEP_1),
     "not-straight": ("The way between the two codes is no straight line: it goes along an arc "
                      "(spherical interpolation).", STEP_3),
@@ -347,7 +347,8 @@ WALK = {            # the challenge
                 "end: bright pixels turn dark.", STEP_4 + ": what is brightness multiplied by?"),
     "inverted": ("Black and white are exchanged.", STEP_4),
     "too-dark": ("The frames are right but too dark: 1 became {what} of 255.", STEP_4),
-    "rounded": ("Only black and white are left.", STEP_4),
+    "rounded": ("Only black and white are left: whole numbers were made before the factor 255, "
+                "or after it was lost.", STEP_4),
     "tones": ("The brightness of the pixels is not what the decoder gave, times 255.", STEP_4),
     "frames-the-same": ("All frames are the same picture.", STEP_1),
     "one-picture": ("The GIF holds one picture: each time it is written the file begins anew, or "

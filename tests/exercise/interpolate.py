@@ -45,7 +45,7 @@ def check_once(learner, function, num_steps):
         require_list(answer)
         if [pattern.shape for pattern in given] != [pattern.shape for pattern in untouched] \
                 or not torch.equal(pair, untouched):
-            raise WrongError("arguments-changed", "the patterns hold other values after the call")
+            raise WrongError("arguments-changed", "the patterns are not as before after the call")
         require_same_model(vae)
         require_number(answer, num_steps, vae, untouched, learner.source)
         frames = require_arrays(answer)

@@ -74,6 +74,8 @@ AFTER_THE_MEAN = {
 INSTEAD_OF_SIGMOID = {
     "nothing, no sigmoid": ("sigmoid-missing", leave_out),
     "a sigmoid and then another one": ("sigmoid-twice", lambda x: sigmoid(sigmoid(x))),
+    "1 minus the sigmoid, or 1 / (1 + exp(x)) without its minus sign": (
+        "not-the-sigmoid", lambda x: sigmoid(-x)),
     "a ReLU and then the sigmoid": ("relu-before-sigmoid", lambda x: sigmoid(relu(x))),
     **{f"{name} instead of the sigmoid": ("not-the-sigmoid", function) for name, function in (
         ("a ReLU", relu), ("a tanh", np.tanh), ("a tanh, moved to 0 and 1,",
@@ -122,7 +124,7 @@ def check_half(learner, chain, make_input, letter):
     values = as_array(answer)
     try:
         if x.shape != untouched.shape or not torch.equal(x, untouched):
-            raise WrongError("arguments-changed", f"{letter} holds other values after the call")
+            raise WrongError("arguments-changed", f"{letter} is not as before after the call")
         if not equal(as_array(ask(x, calls)[1]), values) and not np.isnan(values).any():
             raise WrongError("random", "another result when called again with the same input")
         right = chain.right(untouched)
@@ -194,7 +196,8 @@ def require_shape(answer, count, chain):
     promised = "(N, latent_dim)" if chain is ENCODER else "(N, input_dim)"
     raise WrongError(hint, f"a tensor of shape {shape}, where {promised} is promised",
                      step="step 3 of its docstring",
-                     what=f"As many numbers as a hidden layer has: {chain.layers[-1]} is left out")
+                     what=f"As many numbers as a hidden layer has: {chain.layers[-1]} is left "
+                          "out, or its result is not what is returned")
 
 
 def require_count(x, chain, ask):

@@ -121,7 +121,7 @@ def check_once(learner, count, fps):
     try:
         learner.call(getattr(learner.module, NAME), vae, patterns, called=shown, **options)
         if not torch.equal(patterns, untouched):
-            raise WrongError("arguments-changed", "the patterns hold other values after the call")
+            raise WrongError("arguments-changed", "the patterns are not as before after the call")
         gif = read_gif(find_file(learner.folder))
         require_pictures(gif, untouched.double().numpy(), vae)
         require_loop(gif)

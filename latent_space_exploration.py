@@ -16,7 +16,7 @@ import sys
 
 if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next imports take a second
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))      # "python -P" leaves it out
+    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))     # "python -P" leaves it out
     from patterns import check_edits
     check_edits("vae_model.py")
 
@@ -692,7 +692,7 @@ def check_constants():
     patterns.check_constants()
     vae_model.check_constants()
     for name, limits in LIMITS.items():
-        check_number(f"{name} in latent_space_exploration.py", globals()[name], *limits)
+        check_number(f"{name} in latent_space_exploration.py", globals().get(name), *limits)
 
 
 def set_up_torch():

@@ -20,6 +20,7 @@ if __name__ == "__main__":   # Ctrl-C ends quietly from here on, while modules l
 import argparse
 import contextlib
 import importlib.metadata
+import importlib.util
 import io
 import math
 import shutil
@@ -407,8 +408,11 @@ def check_edits(*names):
 
 
 def check_versions(least=(("torch", (2, 4)), ("matplotlib", (3, 9)))):
-    """Raise a ProgramError if an installed package is too old for this folder."""
+    """Raise a ProgramError if a package is missing, or too old for this folder."""
     for package, needed in least:
+        if importlib.util.find_spec(package) is None:
+            raise ProgramError(
+                f"{package} is not installed: python -m pip install -r requirements.txt")
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found = importlib.metadata.version(package)
             if tuple(int(part) for part in found.split(".")[:2]) < needed:

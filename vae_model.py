@@ -13,8 +13,10 @@ the model as a picture, and last what an edit of this file may get wrong.
 Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 """
 
+import copy
 import io
 import math
+import traceback
 
 import torch
 from torch import nn
@@ -286,18 +288,19 @@ def build(model_class, latent_dim):
     """A new model; raises a ProgramError if an edit keeps its ``__init__`` from getting through."""
     try:
         return model_class(latent_dim=latent_dim)
-    except (TypeError, NameError, AttributeError, ValueError, RuntimeError) as error:
+    except Exception as error:                       # whatever an edit may raise
         inside = error.__traceback__.tb_next
         place = f", line {inside.tb_lineno}," if inside else ""
         raise ProgramError(f"{model_class.__name__}.__init__ in vae_model.py{place} stops with "
-                           f"{type(error).__name__}: {error}") from None
+                           f"{_in_one_line(error)}") from None
 
 
 def check_model(model):
     """Raise a ProgramError unless the layers of a VAE fit together.
 
     Each layer has to take as many values as the one before it gives, and the decoder
-    has to end in a sigmoid, without which no value would be a probability.
+    has to end in a sigmoid, without which no value would be a probability. In the end
+    two images go through a copy of the model and through the loss.
     """
     for name, kind in (("encoder", nn.Sequential), ("decoder", nn.Sequential),
                        ("fc_mu", nn.Linear), ("fc_var", nn.Linear)):
@@ -319,6 +322,45 @@ def check_model(model):
     if not isinstance(model.decoder[-1], nn.Sigmoid):
         raise ProgramError("self.decoder in vae_model.py must end in nn.Sigmoid(), which keeps "
                            f"every pixel in [0, 1], not in nn.{model.decoder[-1]}")
+    with torch.random.fork_rng():
+        _try_out(copy.deepcopy(model))
+
+
+def _try_out(model):
+    """Raise a ProgramError unless two images come through the model, and a loss of them."""
+    x, latent_dim = torch.full((2, IMAGE_SIZE**2), 0.5), model.fc_mu.out_features
+    try:
+        codes = model.encode(x)
+        _require_shapes("VAE.encode", codes, mu=latent_dim, log_var=latent_dim)
+        answer = model(x, torch.Generator().manual_seed(0))
+        _require_shapes("VAE.forward", answer, recon_x=IMAGE_SIZE**2, mu=latent_dim,
+                        log_var=latent_dim)
+        _require_shapes("kl_per_dimension", [kl_per_dimension(*codes)], kl=latent_dim)
+        loss = vae_loss(answer[0], x, *answer[1:], 1.0)
+        if not isinstance(loss, torch.Tensor) or loss.dim():
+            raise ProgramError("vae_loss in vae_model.py must return one number, a tensor")
+        loss.backward()
+    except ProgramError:
+        raise
+    except Exception as error:                       # whatever an edit may raise
+        inside = [frame for frame in traceback.extract_tb(error.__traceback__)
+                  if frame.filename == __file__][-1]
+        place = "a method or the loss" if inside.name == "_try_out" \
+            else f"{inside.name}, line {inside.lineno},"
+        raise ProgramError(f"{place} in vae_model.py stops with {_in_one_line(error)}") from None
+
+
+def _require_shapes(name, values, **widths):
+    """Raise a ProgramError unless ``values`` are tensors (2, width), in the order of ``widths``."""
+    found = [tuple(getattr(value, "shape", ())) for value in values] \
+        if isinstance(values, (tuple, list)) else None
+    if found != [(2, width) for width in widths.values()]:
+        wanted = " and ".join(f"{key} of shape (N, {width})" for key, width in widths.items())
+        raise ProgramError(f"{name} in vae_model.py must return {wanted}")
+
+
+def _in_one_line(error):
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _last_width(layers, name, width):

@@ -7,6 +7,7 @@ from torch import nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.nn import functional as F
 
+import vae_model
 from patterns import IMAGE_SIZE, ProgramError, generate_patterns
 from vae_model import (
     HIDDEN_DIM,
@@ -290,3 +291,61 @@ def test_an_init_that_stops_is_named_with_its_line():
     line = Slip.__init__.__code__.co_firstlineno + 2
     with pytest.raises(ProgramError, match=f"Slip.__init__ .*line {line}, stops with TypeError"):
         build(Slip, 2)
+
+
+def without_return(self, x, generator=None):
+    self.encode(x)
+
+
+def two_values(self, x, generator=None):
+    mu, log_var = self.encode(x)
+    return self.decoder(mu), mu
+
+
+def another_width(self, x):
+    hidden = self.encoder(x)
+    return hidden, self.fc_var(hidden)
+
+
+def undefined_name(self, mu, log_var, generator=None):
+    return mu + sigma * log_var  # noqa: F821
+
+
+@pytest.mark.parametrize(("method", "edit", "sentence"), [
+    ("forward", without_return, r"VAE.forward in vae_model.py must return recon_x of shape"),
+    ("forward", two_values, r"VAE.forward in vae_model.py must return recon_x of shape"),
+    ("encode", another_width, rf"VAE.encode .* must return mu of shape \(N, {LATENT_DIM}\)"),
+    ("reparameterize", undefined_name, r"in vae_model.py stops with NameError: name 'sigma'"),
+])
+def test_a_slip_in_a_method_is_named_before_the_training(monkeypatch, method, edit, sentence):
+    monkeypatch.setattr(VAE, method, edit)
+    with pytest.raises(ProgramError, match=sentence):
+        check_model(VAE())
+
+
+@pytest.mark.parametrize(("name", "edit", "sentence"), [
+    ("vae_loss", lambda *_: None, "vae_loss in vae_model.py must return one number"),
+    ("vae_loss", lambda recon_x, *_: recon_x, "vae_loss in vae_model.py must return one number"),
+    ("kl_per_dimension", lambda mu, log_var: mu.sum(), "kl_per_dimension .* must return kl of"),
+])
+def test_a_slip_in_the_loss_is_named_before_the_training(monkeypatch, name, edit, sentence):
+    monkeypatch.setattr(vae_model, name, edit)
+    with pytest.raises(ProgramError, match=sentence):
+        check_model(VAE())
+
+
+def test_layers_that_do_not_fit_are_named_whatever_their_kind():
+    model = VAE()
+    model.encoder.append(nn.LayerNorm(HIDDEN_DIM + 1))
+    with pytest.raises(ProgramError, match="encode, line .* in vae_model.py stops with Runtime"):
+        check_model(model)
+
+
+def test_trying_a_model_out_changes_neither_it_nor_torchs_generator():
+    model = VAE()
+    before = torch.get_rng_state()
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    check_model(model)
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
+    assert all(value.grad is None for value in model.parameters())
+    assert torch.equal(torch.get_rng_state(), before)

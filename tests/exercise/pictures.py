@@ -34,8 +34,8 @@ def make_frames(learner, usable, folder, weights_file):
         if any(weights[name].shape != value.shape for name, value in loud_weights().items()):
             raise WeightsError
     except (WeightsError, LookupError):
-        note["problem"] = ("no weights fit vae_model.py; undo your edit, or run "
-                           "python latent_space_exploration.py")
+        note["problem"] = ("no weights that fit vae_model.py: run "
+                           "python latent_space_exploration.py without options")
     else:
         patterns = one_of_each_type()
         right_vae = ReferenceVAE(weights)

@@ -1,8 +1,6 @@
 """What all tests share: what is started early, and the report of exercise 3."""
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,36 +17,23 @@ EXERCISE = "test_exercise.py"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def slow_runs(request, tmp_path_factory):
-    """What test_run.py waits for, started early to use the second core: folder, process."""
-    if not any(item.path.name == "test_run.py" for item in request.session.items):
-        yield None
-        return
-    folder = tmp_path_factory.mktemp("slow_runs")
-    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
-    process = subprocess.Popen(
-        [sys.executable, "-B", str(ROOT / "tests" / "slow_runs.py"), str(folder)],
-        env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    yield folder, process
-    process.kill()
-    process.communicate()
+def background(request, tmp_path_factory):
+    """What the tables BACKGROUND of the test modules hold: a dict of name to Future.
 
-
-@pytest.fixture(scope="session", autouse=True)
-def judged_answers(request, tmp_path_factory):
-    """What test_exercise_checks.py waits for, started early as well: a Future."""
-    if not any(item.path.name == "test_exercise_checks.py" for item in request.session.items):
-        yield None
-        return
-    from tests.test_exercise_checks import judge_stored_answers
-
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(judge_stored_answers, tmp_path_factory.mktemp("answers"))
+    Each is a function of an empty folder that takes seconds in processes of its own. They
+    begin before the first test, to use the cores that the tests themselves do not.
+    """
+    jobs = {name: job for module in {item.module for item in request.session.items}
+            for name, job in getattr(module, "BACKGROUND", {}).items()}
+    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1)) as pool:
+        yield {name: pool.submit(jobs[name], tmp_path_factory.mktemp(name))
+               for name in sorted(jobs)}
+        pool.shutdown(cancel_futures=True)
 
 
 def pytest_collection_modifyitems(items):
-    """What is started early is asked for last."""
-    items.sort(key=lambda item: item.path.name in ("test_exercise_checks.py", "test_run.py"))
+    """What runs in the background is asked for last."""
+    items.sort(key=lambda item: hasattr(item.module, "BACKGROUND"))
 
 
 # --- exercise 3 -----------------------------------------------------------------------

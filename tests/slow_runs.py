@@ -2,8 +2,8 @@
 
     python tests/slow_runs.py FOLDER
 
-conftest.py starts it before the first test, so that it uses the second core while
-the other tests use the first. All runs share one process, since importing torch
+It starts before the first test, so that it uses the second core while the other tests
+use the first. All runs share one process, since importing torch
 takes longest. They use copies of the modules, whose constants are set here: a
 learner's edits must not decide what the tests see.
 """
@@ -114,16 +114,17 @@ def main():
     os.chdir(sys.argv[1])
     copy_modules(".")
     sys.path[0] = ""
-    if hasattr(os, "fork"):
-        for folder, step, number in (("in training", "print_progress", signal.SIGINT),
-                                     ("in figures", "draw_samples", signal.SIGTERM)):
-            fill_with_earlier_outputs(Path(folder))
-            print(f"== {folder}:", run_interrupted(folder, step, number))
     assert import_main_script().main(["--epochs", "12", "--output-dir", "results"]) == 0
     assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
     for folder, constants in EDITS.items():
         run_edited(folder, QUICK | constants)
-    run_edited("again", {"EPOCHS": 12})                      # the first one, once more
+    run_edited("small again", QUICK | EDITS["small"])
+    if hasattr(os, "fork"):
+        for folder, step, number in (("in training", "print_progress", signal.SIGINT),
+                                     ("in figures", "draw_latent_space", signal.SIGTERM)):
+            fill_with_earlier_outputs(Path(folder))
+            print(f"== {folder}:", run_interrupted(folder, step, number))
+    assert not {"solutions", "tests"} & set(sys.modules)     # there are none in this folder
 
 
 if __name__ == "__main__":

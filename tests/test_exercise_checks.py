@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -41,28 +40,19 @@ LIGHT = emptied(SOLUTION, CHALLENGE)         # the check of the challenge takes 
 @pytest.fixture
 def check(workshop, tmp_path):
     """A function that checks a source text and returns a Judgement."""
-    def make(source, seconds=10, shop=workshop):
+    def make(source, seconds=10):
         file = tmp_path / "latent_starter.py"
         if isinstance(source, bytes):
             file.write_bytes(source)
         else:
             file.write_text(source, encoding="utf-8")
-        return judge(file, shop, seconds)
+        return judge(file, workshop, seconds)
     return make
 
 
 # --- the stored answers -----------------------------------------------------------
-@pytest.fixture(scope="module")
-def results(judged_answers):
-    """The Result of each stored answer."""
-    return judged_answers.result()
-
-
 def judge_stored_answers(folder):
-    """The Result of each stored answer, the Judgement of each file of HANGING.
-
-    conftest.py has this begin before the first test.
-    """
+    """The Result of each stored answer, the Judgement of each file of HANGING."""
     jobs, found = {}, {}
     for number, answer in enumerate(ANSWERS):
         file = folder / str(number) / "latent_starter.py"
@@ -71,7 +61,7 @@ def judge_stored_answers(folder):
         # a loaded machine is slow, so only what is endless gets little time
         jobs[str(file)] = answer, {
             "task": "check", "file": str(file), "todos": [answer.todo.name], "left": 15,
-            "seconds": 2 if answer.hint == "endless" else 10,
+            "seconds": 1 if answer.hint == "endless" else 10,
             "right": [todo.name for todo in TODOS if todo != answer.todo]}
     together = [job for answer, job in jobs.values() if answer.hint not in FATAL]
     alone = [[job] for answer, job in jobs.values() if answer.hint in FATAL]
@@ -83,14 +73,19 @@ def judge_stored_answers(folder):
             if message["kind"] == "lost":
                 judgement = read(SourceFile(batch[0]["file"]))
                 answer = jobs[batch[0]["file"]][0]
-                note_loss(judgement, answer.todo, message, trace_of(workshop.folder), 2)
+                note_loss(judgement, answer.todo, message, trace_of(workshop.folder), 1)
                 found[answer] = judgement.results[answer.todo]
         for name, source in HANGING.items():
             file = folder / name / "latent_starter.py"
             file.parent.mkdir()
             file.write_text(source, encoding="utf-8")
-            found[name] = judge(file, workshop, seconds=2)
+            found[name] = judge(file, workshop, seconds=1)
     return found
+
+
+@pytest.fixture(scope="module")
+def results(background):
+    return background["answers"].result()
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=[answer.id for answer in ANSWERS])
@@ -344,10 +339,16 @@ def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body, hint):
     assert len(verdict(judgement).splitlines()) < 25
 
 
-def test_where_no_process_can_be_copied_a_new_one_is_started(check):
+def judge_without_forks(folder):
+    file = folder / "latent_starter.py"
     code = "def decode(self, z):\n    import os\n    os._exit(3)\n"
-    with Workshop(forks=False) as shop:
-        judgement = check(put_in(LIGHT, DECODE, code), shop=shop)
+    file.write_text(put_in(LIGHT, DECODE, code), encoding="utf-8")
+    with Workshop(forks=False) as workshop:
+        return judge(file, workshop)
+
+
+def test_where_no_process_can_be_copied_a_new_one_is_started(background):
+    judgement = background["without forks"].result()
     assert judgement.results[DECODE].hint == "ended"
     assert judgement.results[INTERPOLATE].state == "right"
 
@@ -389,14 +390,21 @@ def run(*command, **options):
                           encoding="utf-8", timeout=120, check=False, **options)
 
 
-def test_starter_and_pytest_say_the_same(tmp_path):
-    file = tmp_path / "mine.py"
+def run_twice(folder):
+    """The same starter through both commands."""
+    file = folder / "mine.py"
     file.write_text(put_in(SOLUTION, DECODE, "def decode(self, z):\n    return z\n"),
                     encoding="utf-8")
-    commands = (["tests.exercise", file],
-                ["pytest", "tests/test_exercise.py", "--starter", file])
-    with ThreadPoolExecutor() as pool:
-        by_hand, by_pytest = pool.map(lambda command: run("-m", *command, cwd=ROOT), commands)
+    return [run("-m", *command, cwd=ROOT) for command in (
+        ["tests.exercise", file], ["pytest", "tests/test_exercise.py", "--starter", file])]
+
+
+BACKGROUND = {"answers": judge_stored_answers, "both commands": run_twice,
+              "without forks": judge_without_forks}
+
+
+def test_starter_and_pytest_say_the_same(background):
+    by_hand, by_pytest = background["both commands"].result()
     assert by_hand.returncode == by_pytest.returncode == 1
     assert by_hand.stderr == by_pytest.stderr == ""
     lines = [line for line in by_hand.stdout.splitlines()

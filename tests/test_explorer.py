@@ -167,6 +167,12 @@ def hand(tmp_path):
     return fresh_hand(tmp_path)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Saved pictures are empty files: drawing them takes time, and not every test looks at them."""
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
+
+
 def type_mean(space, kind):
     return space.mu[DATA.labels == kind].mean(axis=0)
 
@@ -290,7 +296,7 @@ def test_each_key_and_button_goes_to_its_point(hand, use):
     hand.check_views(np.zeros(8))
 
 
-def test_shift_and_caps_lock_do_not_disable_letters(hand, tmp_path):
+def test_shift_and_caps_lock_do_not_disable_letters(hand, tmp_path, undrawn):
     hand.key("R")
     np.testing.assert_array_equal(hand.explorer.z, np.random.default_rng(SEED).standard_normal(8))
     hand.key("W")
@@ -361,7 +367,7 @@ def test_saving_numbers_the_pictures_and_overwrites_none(hand, tmp_path):
     hand.check_views(type_mean(hand.space, 0))
 
 
-def test_saving_goes_on_during_a_walk(hand):
+def test_saving_goes_on_during_a_walk(hand, undrawn):
     hand.key("w")
     hand.explorer.timer._on_timer()
     hand.key("s")
@@ -371,7 +377,7 @@ def test_saving_goes_on_during_a_walk(hand):
     assert "latent_moment_001.png" in hand.explorer.status.get_text()
 
 
-def test_a_picture_that_cannot_be_saved_is_reported(tmp_path):
+def test_a_picture_that_cannot_be_saved_is_reported(tmp_path, undrawn):
     (tmp_path / "file").write_text("not a folder")
     hand = fresh_hand(tmp_path / "file")
     hand.key("s")
@@ -579,6 +585,7 @@ def test_without_a_toolkit_one_sentence_says_how_to_get_one(monkeypatch):
         raise ImportError("No module named '_tkinter'\nmore lines")
 
     monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(matplotlib, "rcParamsOrig", {"backend": object()})   # none is named
     monkeypatch.setattr(matplotlib, "use", lambda name: None)
     monkeypatch.setattr(plt, "figure", no_figure)
     for backend in ("tkagg", None):
@@ -598,12 +605,19 @@ run_program(main)
 """
 
 
-def test_started_from_a_notebook_it_says_what_to_do(tmp_path):
+def start_from_a_notebook(folder):
     """With "inline" in MPLBACKEND, the import of Matplotlib alone is a traceback."""
-    save_weights(tmp_path, 2)
-    ended = subprocess.run(
-        [sys.executable, "-c", IN_A_NOTEBOOK, "--output-dir", str(tmp_path)],
+    save_weights(folder, 2)
+    return subprocess.run(
+        [sys.executable, "-c", IN_A_NOTEBOOK, "--output-dir", str(folder)],
         capture_output=True, text=True, cwd=Path(latent_explorer.__file__).parent.parent,
         env=os.environ | {"MPLBACKEND": "inline", "DISPLAY": ":0"}, check=False)
+
+
+BACKGROUND = {"notebook": start_from_a_notebook}
+
+
+def test_started_from_a_notebook_it_says_what_to_do(background):
+    ended = background["notebook"].result()
     assert ended.returncode == 2
     assert "unset MPLBACKEND" in ended.stderr and ended.stderr.count("\n") == 1

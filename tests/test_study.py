@@ -204,9 +204,10 @@ def test_bad_options_are_answered_with_one_sentence(arguments, capsys):
 
 @pytest.fixture
 def without_training(monkeypatch, tmp_path):
-    """The program with made-up results, writing into a folder of its own."""
+    """The program with made-up results and a figure not drawn, in a folder of its own."""
     monkeypatch.setattr(study, "study_all", lambda seeds: results(seeds).items())
     monkeypatch.setattr(study, "OUTPUT_DIR", tmp_path)
+    monkeypatch.setattr(study, "png", lambda *_: b"not drawn")
     return tmp_path
 
 
@@ -220,6 +221,19 @@ def test_only_the_plain_study_replaces_what_the_pages_quote(
     with open(without_training / f"{name}.csv", encoding="utf-8") as file:
         seeds = {row["seed"] for row in csv.DictReader(file)}
     assert len(seeds) == runs_each
+
+
+def test_the_figure_has_a_row_for_each_setting_with_its_numbers():
+    made_up = {setting: values for (setting, seed), values in results([4]).items()}
+    figure = study.draw_study(made_up, 4)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    labels = axes.get_yticklabels()
+    assert [label.get_text().split("\n")[0] for label in labels] == [s.name for s in made_up]
+    assert "seed 4" in figure.get_suptitle()
+    boxes = [label.get_window_extent() for label in labels]
+    assert not any(upper.overlaps(lower) for upper, lower in itertools.pairwise(boxes))
+    assert min(box.x0 for box in boxes) >= 0
 
 
 def test_a_folder_in_the_way_is_found_before_the_long_work(without_training, monkeypatch):

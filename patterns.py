@@ -28,6 +28,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -385,6 +386,11 @@ def run_program(main):
     except BrokenPipeError:          # whoever reads the output has seen enough, as "head" does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        code = _say(f"{Path(sys.argv[0]).name}: memory ran out: smaller sizes and fewer patterns "
+                    "and samples, in the constants, need less", 1)
     except OSError as error:
         code = _say(f"{Path(sys.argv[0]).name}: could not write the results: {error}", 1)
     sys.exit(code)
@@ -395,16 +401,23 @@ def _say(sentence, code):
     return code
 
 
-def check_edits(*names):
-    """End a program with one sentence if Python cannot read these files of this folder.
+def check_edits(*modules):
+    """Import modules of this folder, or end the program with one sentence about the first mistake.
 
-    To be called before they are imported, since an import shows a traceback instead.
+    They are there to be edited, and a plain import would answer a slip with a traceback.
     """
-    for name in names:
+    for name in modules:
         try:
-            compile(Path(__file__).with_name(name).read_bytes(), name, "exec")
-        except (SyntaxError, ValueError, OSError) as error:
-            sys.exit(_say(f"Python cannot read {name}: {error}", 2))
+            importlib.import_module(name)
+        except Exception as error:                            # whatever an edit may raise
+            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+                     if Path(frame.filename).name == f"{name}.py"]
+            place = f", line {lines[0]}," if lines else ""
+            missing = isinstance(error, ModuleNotFoundError)
+            remedy = "; what this folder itself needs comes with python -m pip install " \
+                     "-r requirements.txt" if missing else ""
+            sys.exit(_say(f"Python cannot read {name}.py{place} because of this: "
+                          f"{type(error).__name__}: {error}{remedy}", 2))
 
 
 def check_versions(least=(("torch", (2, 4)), ("matplotlib", (3, 9)))):

@@ -205,6 +205,9 @@ def load_model(file=OUTPUT_DIR / WEIGHTS):
         latent_dim = len(weights["fc_mu.weight"])
     except FileNotFoundError:
         raise WeightsError(f"There is no trained model yet ({file}): {again}") from None
+    except PermissionError:
+        raise WeightsError(f"There may be a trained model, but it cannot be read ({file}): "
+                           "permission denied") from None
     except Exception:      # damaged bytes raise errors of a dozen kinds
         raise WeightsError(f"This file holds no trained model: {file}; {again}") from None
     with torch.random.fork_rng():       # the initial weights are not kept: draw no numbers
@@ -216,13 +219,13 @@ def load_model(file=OUTPUT_DIR / WEIGHTS):
                            f"now: make vae_model.py as it was for that model, or {again}") from None
     if not all(values.isfinite().all() for values in weights.values()):
         raise WeightsError(f"The weights in {file} are not finite numbers: {again}")
-    return model
+    return model.eval()
 
 
 # --- the model as a picture -------------------------------------------------------
 def linear_sizes(layers):
     """Sizes before, between and after the Linear layers of a Sequential: [256, 128, 128]."""
-    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    linear = [layer for layer in layers.modules() if isinstance(layer, nn.Linear)]
     return [linear[0].in_features, *(layer.out_features for layer in linear)]
 
 
@@ -310,18 +313,19 @@ def check_model(model):
         raise ProgramError("self.fc_mu and self.fc_var in vae_model.py must give equally many "
                            f"values, not {model.fc_mu.out_features} and "
                            f"{model.fc_var.out_features}")
-    hidden = _last_width(model.encoder, "encoder", IMAGE_SIZE**2)
+    hidden = _width_after(model.encoder, "encoder", IMAGE_SIZE**2)
     for name, layer in (("fc_mu", model.fc_mu), ("fc_var", model.fc_var)):
         if layer.in_features != hidden:
             raise ProgramError(f"self.encoder in vae_model.py ends with {hidden} values, but "
                                f"self.{name}, which follows, takes {layer.in_features}")
-    pixels = _last_width(model.decoder, "decoder", model.fc_mu.out_features)
+    pixels = _width_after(model.decoder, "decoder", model.fc_mu.out_features)
     if pixels != IMAGE_SIZE**2:
         raise ProgramError(f"self.decoder in vae_model.py ends with {pixels} values, but a picture "
                            f"has {IMAGE_SIZE**2}")
-    if not isinstance(model.decoder[-1], nn.Sigmoid):
+    *_, last = model.decoder.modules()
+    if not isinstance(last, nn.Sigmoid):
         raise ProgramError("self.decoder in vae_model.py must end in nn.Sigmoid(), which keeps "
-                           f"every pixel in [0, 1], not in nn.{model.decoder[-1]}")
+                           f"every pixel in [0, 1], not in nn.{type(last).__name__}")
     with torch.random.fork_rng():
         _try_out(copy.deepcopy(model))
 
@@ -363,12 +367,15 @@ def _in_one_line(error):
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def _last_width(layers, name, width):
-    """How many values a Sequential gives that is given ``width`` of them."""
-    for number, layer in enumerate(layers, start=1):
-        if isinstance(layer, nn.Linear):
-            if layer.in_features != width:
-                raise ProgramError(f"entry {number} of self.{name} in vae_model.py takes "
-                                   f"{layer.in_features} values, but is given {width}")
-            width = layer.out_features
-    return width
+@torch.no_grad()
+def _width_after(layers, name, width):
+    """How many values the layers of a Sequential give for ``width`` of them, by trying."""
+    x = torch.full((2, width), 0.5)
+    for number, layer in enumerate(copy.deepcopy(layers).eval(), start=1):
+        try:
+            x = layer(x)
+        except Exception:                            # each kind of layer raises its own
+            raise ProgramError(f"entry {number} of self.{name} in vae_model.py must take "
+                               f"{x.shape[-1]} values, but it is {' '.join(str(layer).split())}"
+                               ) from None
+    return x.shape[-1]

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 if __name__ == "__main__":
     from patterns import check_edits
-    check_edits("vae_model.py", "latent_space_exploration.py")
+    check_edits("vae_model", "latent_space_exploration")
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def main(arguments=None):
     parser.add_argument("--output-dir", type=Path, default=OUTPUT_DIR, metavar="FOLDER",
                         help="of the run to show, and where saved pictures go (default: outputs)")
     folder = parser.parse_args(arguments).output_dir
-    set_up_torch()
+    set_up_torch(SEED)
     model = load_model(folder / WEIGHTS)
     check_model(model)
     latent_dim = model.fc_mu.out_features

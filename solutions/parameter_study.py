@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 if __name__ == "__main__":
     from patterns import check_edits
-    check_edits("vae_model.py", "latent_space_exploration.py")
+    check_edits("vae_model", "latent_space_exploration")
 
 import numpy as np
 from torch import nn
@@ -185,7 +185,7 @@ def end_with_parent():
 
 def study_one(setting, seed):
     """Train one setting with one seed: its measures, a dict, and pictures (12, pixels)."""
-    main_script.set_up_torch()
+    main_script.set_up_torch(seed)
     data = make_data(seed)
     model = make_model(setting.latent_dim, seed, setting.model_class)
     untrained = explore(model, data)

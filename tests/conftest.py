@@ -25,7 +25,7 @@ def background(request, tmp_path_factory):
     """
     jobs = {name: job for module in {item.module for item in request.session.items}
             for name, job in getattr(module, "BACKGROUND", {}).items()}
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1)) as pool:
+    with ThreadPoolExecutor(2) as pool:
         yield {name: pool.submit(jobs[name], tmp_path_factory.mktemp(name))
                for name in sorted(jobs)}
         pool.shutdown(cancel_futures=True)

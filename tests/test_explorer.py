@@ -508,7 +508,7 @@ def test_the_timer_ticks_from_opening_to_closing(monkeypatch):
 def opened(monkeypatch):
     """What ``main`` has opened a window on: instead of a window, an entry in this list."""
     calls = []
-    monkeypatch.setattr(latent_explorer, "set_up_torch", lambda: None)
+    monkeypatch.setattr(latent_explorer, "set_up_torch", lambda seed: None)
     monkeypatch.setattr(latent_explorer, "open_window", lambda *arguments: calls.append(arguments))
     return calls
 

@@ -1,5 +1,7 @@
 """The model and its loss, against torch.distributions and against arithmetic."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from vae_model import (
     check_model,
     decode,
     kl_per_dimension,
+    linear_sizes,
     load_model,
     reconstruction_loss,
     vae_loss,
@@ -212,6 +215,14 @@ def test_loaded_weights_make_the_same_model(tmp_path, latent_dim):
     np.testing.assert_array_equal(decode(loaded, codes), decode(model, codes))
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read anything")
+def test_weights_that_may_not_be_read_are_named(tmp_path):
+    torch.save(VAE().state_dict(), tmp_path / "weights")
+    (tmp_path / "weights").chmod(0)
+    with pytest.raises(WeightsError, match="permission denied"):
+        load_model(tmp_path / "weights")
+
+
 def test_weights_that_cannot_be_loaded_are_named(tmp_path):
     file = tmp_path / "vae_weights.pth"
     train = "train one with python latent_space_exploration.py"
@@ -270,10 +281,10 @@ def test_layers_of_another_kind_or_size_are_named():
 @pytest.mark.parametrize(("model", "sentence"), [
     (edited([nn.Linear(PIXELS, 4), nn.ReLU()]), r"encoder .* ends with 4 values, but self.fc_mu"),
     (edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(20, 20)]),
-     r"entry 3 of self.encoder in vae_model.py takes 20 values, but is given 9"),
+     r"entry 3 of self.encoder in vae_model.py must take 9 values, but it is Linear\(.*=20"),
     (edited(None, [nn.Linear(4, PIXELS)]), r"decoder .* must end in nn.Sigmoid\(\).*Linear"),
     (edited(None, [nn.Linear(20, PIXELS), nn.Sigmoid()]),
-     r"entry 1 of self.decoder .* takes 20 values, but is given 4"),
+     r"entry 1 of self.decoder .* must take 4 values, but it is Linear\(in_features=20"),
     (edited(None, [nn.Linear(4, 20), nn.Sigmoid()]), r"decoder .* ends with 20 values, but a pict"),
 ])
 def test_an_edit_that_goes_wrong_is_named_with_its_place(model, sentence):
@@ -337,8 +348,19 @@ def test_a_slip_in_the_loss_is_named_before_the_training(monkeypatch, name, edit
 def test_layers_that_do_not_fit_are_named_whatever_their_kind():
     model = VAE()
     model.encoder.append(nn.LayerNorm(HIDDEN_DIM + 1))
-    with pytest.raises(ProgramError, match="encode, line .* in vae_model.py stops with Runtime"):
+    with pytest.raises(ProgramError, match=rf"entry 5 .* must take {HIDDEN_DIM} values.*LayerNorm"):
         check_model(model)
+    model.encoder[4] = nn.Sequential(nn.ReLU(), nn.Linear(1, 1))
+    with pytest.raises(ProgramError, match=r"entry 5 .*Sequential\( \(0\): ReLU\(\)") as wrong:
+        check_model(model)
+    assert "\n" not in str(wrong.value)
+
+
+def test_layers_in_layers_are_fine_with_their_sizes():
+    half = nn.Sequential(nn.Linear(4, 20), nn.Dropout(0.5))
+    model = edited(None, [half, nn.Sequential(nn.Linear(20, PIXELS), nn.Sigmoid())])
+    check_model(model)
+    assert linear_sizes(model.decoder) == [4, 20, PIXELS]
 
 
 def test_trying_a_model_out_changes_neither_it_nor_torchs_generator():

@@ -91,7 +91,7 @@ def skip_if_study_is_their_own(agrees):
 @pytest.fixture(scope="module")
 def trained():
     """A model that had a fraction of the training, and the data and records of that."""
-    main_script.set_up_torch()
+    main_script.set_up_torch(0)
     data = main_script.make_data(main_script.SEED)
     model = main_script.make_model(vae_model.LATENT_DIM, main_script.SEED)
     records = list(main_script.train(model, data, epochs=6, beta=1.0, seed=main_script.SEED))

@@ -114,15 +114,34 @@ def test_a_size_that_cannot_be_is_named_with_its_file(monkeypatch, name, value):
         vae_model.check_constants()
 
 
-@pytest.mark.parametrize("text", ["x = 1\n    y = 2\n", "x = (1\n", "x = 1\0"])
-def test_a_file_that_python_cannot_read_gets_one_sentence(tmp_path, monkeypatch, capsys, text):
-    monkeypatch.setattr(patterns, "__file__", str(tmp_path / "patterns.py"))
-    (tmp_path / "vae_model.py").write_text(text)
+@pytest.mark.parametrize(("text", "word"), [
+    ("x = 1\n    y = 2\n", "(a_module.py, line 2)"), ("x = (1\n", "(a_module.py, line 1)"),
+    ("x = 1\0", "null bytes"),
+    ("\nimport no_such_package\n", "line 2, because of this: ModuleNotFoundError"),
+    ("import no_such_package\n", "python -m pip install -r requirements.txt"),
+    ("from patterns import NO_SUCH_NAME\n", "line 1, because of this: ImportError"),
+    ("x = 1\nSIZE = x + HIDDEN\n", "line 2, because of this: NameError"),
+])
+def test_a_file_that_cannot_be_imported_gets_one_sentence(
+        tmp_path, monkeypatch, capsys, text, word):
+    (tmp_path / "a_module.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        patterns.check_edits("vae_model.py")
+        patterns.check_edits("patterns", "a_module")
     said = capsys.readouterr().err
     assert ended.value.code == 2 and said.count("\n") == 1
-    assert said.startswith("Python cannot read vae_model.py: ")
+    assert said.startswith("Python cannot read a_module.py") and word in said
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    ("MemoryError", "memory ran out"),
+    ('RuntimeError("DefaultCPUAllocator: can\'t allocate memory")', "memory ran out"),
+    ('RuntimeError("odd")', "RuntimeError: odd\n"),         # ours: its traceback is wanted
+])
+def test_memory_that_runs_out_gets_one_sentence(error, said):
+    code, _, errors = run_python(f"def main():\n    raise {error}\nrun_program(main)")
+    assert code == 1 and said in errors
+    assert (errors.count("\n") == 1) == ("memory" in said)
 
 
 def test_the_constants_as_they_are_can_be():

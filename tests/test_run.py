@@ -23,7 +23,7 @@ from tests.slow_runs import (
     assert_earlier_outputs_are_whole,
     fill_with_earlier_outputs,
 )
-from vae_model import VAE, vae_loss
+from vae_model import VAE, reconstruct, vae_loss
 
 ROOT = Path(main_script.__file__).parent
 FIGURES = OUTPUTS[:-1]
@@ -187,6 +187,21 @@ def test_in_a_warm_up_the_weight_of_the_kl_term_rises_to_beta(monkeypatch):
         seen.clear()
         list(main_script.train(VAE(), data, epochs=2, beta=3, seed=0, warm_up=warm_up))
         assert seen == expected
+
+
+@pytest.mark.usefixtures("torch_settings")
+def test_dropout_is_seeded_and_rests_while_the_model_is_judged(monkeypatch):
+    monkeypatch.setattr(main_script, "NUM_TRAIN", 50)
+    data, pictures = main_script.make_data(0), []
+    with torch.random.fork_rng():
+        for _ in range(2):
+            main_script.set_up_torch(3)
+            model = main_script.make_model(2, 0)
+            model.encoder.append(torch.nn.Dropout(0.5))
+            list(main_script.train(model, data, epochs=2, beta=1, seed=0))
+            pictures += [reconstruct(model, data.held_out) for _ in range(2)]
+    for picture in pictures[1:]:
+        np.testing.assert_array_equal(picture, pictures[0])
 
 
 def test_held_out_patterns_are_not_trained_on():

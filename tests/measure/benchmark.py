@@ -106,7 +106,7 @@ def training_round(data):
     # the textbook does not flush denormal numbers
     torch.set_flush_denormal(False)
     other = seconds(textbook_training, textbook, data, EPOCHS)
-    set_up_torch()
+    set_up_torch(SEED)
     return bare, own, other, held_out_loss(ours, data), held_out_loss(textbook, data)
 
 
@@ -138,7 +138,7 @@ def ratio(rounds, above, below):
 
 
 def main():
-    set_up_torch()
+    set_up_torch(SEED)
     data = make_data(SEED)
     train_to_the_end(make_model(LATENT_DIM, 0), data, 2)                     # warm up
     rounds = []

@@ -291,26 +291,18 @@ def print_findings(last, space, findings):
 
 # --- measures: where the patterns lie -------------------------------------------
 @dataclass(frozen=True)
-class Plane:
-    """A flat cut through the latent space, for drawing: ``origin + coordinates @ axes``."""
-
-    origin: np.ndarray       # (latent_dim,)
-    axes: np.ndarray         # (2, latent_dim), orthonormal rows
-    names: tuple             # of the two axes
-
-    def project(self, codes):
-        """Coordinates (N, 2) of codes (N, latent_dim)."""
-        return (codes - self.origin) @ self.axes.T
-
-
-@dataclass(frozen=True)
 class LatentSpace:
-    """Where the held-out patterns lie in the latent space."""
+    """Where the held-out patterns lie, and the plane through them that figures show."""
 
     mu: np.ndarray           # (N, latent_dim)
     kl: np.ndarray           # (latent_dim,), nats per image
-    plane: Plane
-    points: np.ndarray       # (N, 2), mu in the plane
+    origin: np.ndarray       # (latent_dim,), of the plane
+    axes: np.ndarray         # (2, latent_dim), orthonormal rows that span it
+    names: tuple             # of these two axes
+
+    def project(self, codes):
+        """Coordinates (N, 2) in the plane of codes (N, latent_dim)."""
+        return (codes - self.origin) @ self.axes.T
 
     @property
     def by_kl(self):
@@ -328,13 +320,11 @@ def explore(model, data):
     """Encode the held-out patterns: the LatentSpace they lie in."""
     mu, log_var = model.encode(data.held_out)
     kl = kl_per_dimension(mu, log_var).mean(dim=0).numpy()
-    mu = mu.numpy()
-    plane = choose_plane(mu, data.labels)
-    return LatentSpace(mu, kl, plane, plane.project(mu))
+    return LatentSpace(mu.numpy(), kl, *choose_plane(mu.numpy(), data.labels))
 
 
 def choose_plane(codes, labels):
-    """The plane to draw: the raw axes if there are two, else the one nearest the type centres.
+    """Origin, axes and names of the plane to draw: the raw axes if there are only two.
 
     Which plane is drawn decides what is seen: the first two latent dimensions
     may well be dead. The four type centres span three directions at most; the
@@ -342,14 +332,14 @@ def choose_plane(codes, labels):
     as far apart as a flat picture can.
     """
     if codes.shape[1] == 2:
-        return Plane(np.zeros(2), np.eye(2), ("latent dimension z1", "latent dimension z2"))
+        return np.zeros(2), np.eye(2), ("latent dimension z1", "latent dimension z2")
     centres = np.stack([codes[labels == kind].mean(axis=0) for kind in range(len(PATTERN_TYPES))])
     middle = centres.mean(axis=0)
     axes = np.linalg.svd(centres - middle, full_matrices=False)[2][:2]
     # an axis may point either way: let its largest entry be positive
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))
     names = tuple(f"direction {k} (between the type centres)" for k in (1, 2))
-    return Plane(middle, axes, names)
+    return middle, axes, names
 
 
 # --- measures: what only learning earns -----------------------------------------
@@ -363,7 +353,6 @@ class Findings:
     midpoints_blended: float     # the same of the mean of their pixels
     lost: float              # of the 6 frames between two types, how many are near none
     lost_blended: float      # the same where pixels are blended
-    detours: float           # share of the paths between two types that pass by a third
     entropy: float           # nats: reconstruction loss of a perfect copy, noise included
     floor: float             # nats: the same of a model that knows all of a pattern but its noise
 
@@ -374,8 +363,6 @@ def measure(model, data, space):
     latent, blended = paths(model, data, space, two_types)
     middle, blended_middle = (
         frames[1] for frames in paths(model, data, space, one_type, num_steps=3))
-    lost, detours = read_paths(latent, data.labels[two_types])
-    lost_blended, _ = read_paths(blended, data.labels[two_types])
     samples = sample_prior(model, NUM_SAMPLES, seed=0)
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
     return Findings(
@@ -383,9 +370,8 @@ def measure(model, data, space):
         samples_pca=np.mean(kinds(samples_pca) != NONE),
         midpoints=np.mean(kinds(middle) == data.labels[one_type[:, 0]]),
         midpoints_blended=np.mean(kinds(blended_middle) == data.labels[one_type[:, 0]]),
-        lost=lost,
-        lost_blended=lost_blended,
-        detours=detours,
+        lost=lost_frames(latent),
+        lost_blended=lost_frames(blended),
         entropy=reconstruction_loss(data.held_out, data.held_out).item() / len(data.held_out),
         floor=noise_floor(data),
     )
@@ -430,15 +416,13 @@ def paths(model, data, space, pairs, num_steps=8):
     return latent.reshape(*codes.shape[:2], -1), np.linspace(*data.clean[pairs.T], num_steps)
 
 
-def read_paths(frames, ends):
-    """Mean number of inner frames near no pattern, and share of paths by a third type.
+def lost_frames(frames):
+    """Of frames (num_steps, N, pixels) of N paths: how many are near no pattern on a path.
 
-    Takes frames (num_steps, N, pixels) and the types of both ends (N, 2).
+    It is a mean, and the two ends of a path do not count.
     """
-    inner = frames[1:-1]
-    seen = kinds(inner.reshape(-1, inner.shape[-1])).reshape(inner.shape[:2])
-    third = (seen != NONE) & (seen != ends[:, 0]) & (seen != ends[:, 1])
-    return (seen == NONE).sum(axis=0).mean(), third.any(axis=0).mean()
+    inner = frames[1:-1].reshape(-1, frames.shape[-1])
+    return np.sum(kinds(inner) == NONE) / frames.shape[1]
 
 
 def noise_floor(data):
@@ -480,12 +464,11 @@ def square_view(points):
 
 def scatter_codes(axes, space, labels):
     """The codes of the held-out patterns in their plane, a colour and a marker for each type."""
+    points = space.project(space.mu)
     for kind, name in enumerate(PATTERN_TYPES):
-        axes.plot(
-            *space.points[labels == kind].T, label=name, linestyle="", color=TYPE_COLORS[name],
-            marker=TYPE_MARKERS[name], markersize=7, markeredgewidth=1.6,
-        )
-    axes.set(xlabel=space.plane.names[0], ylabel=space.plane.names[1], aspect="equal")
+        axes.plot(*points[labels == kind].T, linestyle="", markersize=7, markeredgewidth=1.6,
+                  color=TYPE_COLORS[name], marker=TYPE_MARKERS[name], label=name)
+    axes.set(xlabel=space.names[0], ylabel=space.names[1], aspect="equal")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False,
                 columnspacing=1, handletextpad=0)
 
@@ -542,9 +525,10 @@ def draw_latent_space(data, space):
                              "training never saw a label")
     by_type, in_place = figure.subplots(1, 2, sharex=True, sharey=True)
     scatter_codes(by_type, space, data.labels)
-    show_thumbnails(in_place, space.points, data)
-    xlim, ylim = square_view(space.points)
-    in_place.set(xlabel=space.plane.names[0], aspect="equal", xlim=xlim, ylim=ylim)
+    points = space.project(space.mu)
+    show_thumbnails(in_place, points, data)
+    xlim, ylim = square_view(points)
+    in_place.set(xlabel=space.names[0], aspect="equal", xlim=xlim, ylim=ylim)
     in_place.set_title("some of the patterns, each at its place", fontsize=10)
     return figure
 

@@ -161,9 +161,9 @@ class Explorer:
         """The scatter of held-out codes, the mean of each type, and the dot for ``z``."""
         self.map = self.figure.add_subplot()
         scatter_codes(self.map, self.space, data.labels)
-        project = self.space.plane.project
+        project = self.space.project
         zero = project(self.z)       # a collapsed model needs room around it to walk in
-        xlim, ylim = square_view(np.vstack([self.space.points, zero - 1, zero + 1]))
+        xlim, ylim = square_view(np.vstack([project(self.space.mu), zero - 1, zero + 1]))
         self.map.set(xlim=xlim, ylim=ylim)
         self.map.locator_params(nbins=6, steps=(1, 2, 5, 10))      # short numbers
         for kind, point in enumerate(project(self.centres)):
@@ -245,7 +245,7 @@ class Explorer:
         name = PATTERN_TYPES[kind[0]]
         self.caption.set_text(name if distance[0] <= NEAR_RMSE else f"unclear, nearest: {name}")
 
-        point = self.space.plane.project(self.z)             # (2,)
+        point = self.space.project(self.z)                   # (2,)
         inside = np.clip(point, *np.sort(self.map.viewLim.get_points(), axis=0))
         self.dot.set_data(*inside[:, None])
         values = self.z[self.dimensions]
@@ -302,7 +302,7 @@ class Explorer:
         x, y = np.clip(pointer, *np.sort(self.held.viewLim.get_points(), axis=0))
         z = self.z.copy()
         if self.held is self.map:    # a step within the plane: what is orthogonal to it stays
-            z += ((x, y) - self.space.plane.project(z)) @ self.space.plane.axes
+            z += ((x, y) - self.space.project(z)) @ self.space.axes
         else:
             z[self.dimensions[self.row]] = x
         self.go(z)

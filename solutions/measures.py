@@ -10,8 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from latent_space_exploration import ALIVE_KL, Data, Findings, LatentSpace, Record, paths
-from patterns import IMAGE_SIZE, NEAR_RMSE, PATTERN_TYPES, kinds, rmse
+from latent_space_exploration import (
+    ALIVE_KL,
+    Data,
+    Findings,
+    LatentSpace,
+    Record,
+    pairs_of_two_types,
+    paths,
+)
+from patterns import IMAGE_SIZE, NEAR_RMSE, NONE, PATTERN_TYPES, kinds, rmse
 from vae_model import VAE
 
 
@@ -83,7 +91,7 @@ MEASURES = (
             lambda t: t.findings.lost_blended),
     Measure("detours", "detours\nof codes", ".0%",
             "ways from one type to another that pass by a third",
-            lambda t: t.findings.detours),
+            lambda t: detours(t.model, t.data, t.space)),
 
     Measure("alive", "alive\ndimensions", ".2g",
             f"latent dimensions that carry something, a KL above {ALIVE_KL} nats",
@@ -112,10 +120,10 @@ MEASURES = (
             lambda t: distance_to_other_types(t.space.mu, t.data.labels)),
     Measure("purity", "own type\nplane", ".0%",
             "patterns whose nearest neighbour in the drawn plane is of their own type",
-            lambda t: purity(t.space.points, t.data.labels)),
+            lambda t: purity(t.space.project(t.space.mu), t.data.labels)),
     Measure("purity_untrained", "own type\nuntrained", ".0%",
             "the same before training, with random weights",
-            lambda t: purity(t.untrained.points, t.data.labels)),
+            lambda t: purity(t.untrained.project(t.untrained.mu), t.data.labels)),
     Measure("purity_pixels", "own type\npixels", ".0%",
             "the same among the pictures themselves, without any network",
             lambda t: purity(t.data.held_out, t.data.labels)),
@@ -137,6 +145,15 @@ def width_kept(recon, data, name):
     chosen = data.of_type(name)
     before, after = data.clean[chosen].sum(axis=1), recon[chosen].sum(axis=1)
     return max(0.0, 1 - np.var(after - before) / np.var(before))
+
+
+def detours(model, data, space):
+    """Share of the paths between two types that pass by a third."""
+    pairs = pairs_of_two_types(data.labels)
+    latent, _ = paths(model, data, space, pairs)
+    seen = kinds(latent.reshape(-1, latent.shape[-1])).reshape(latent.shape[:2])
+    third = (seen != NONE) & (seen[:, :, None] != data.labels[pairs]).all(axis=2)
+    return np.mean(third[1:-1].any(axis=0))
 
 
 def midpoints_that_are_crosses(model, data, space):

@@ -125,17 +125,17 @@ class Hand:
 
     def check_views(self, z):
         """Every view shows ``z``: decoded, projected and printed without the explorer's help."""
-        explorer, plane = self.explorer, self.space.plane
+        explorer, space = self.explorer, self.space
         np.testing.assert_allclose(explorer.z, z, atol=1e-6)
         with torch.no_grad():
             decoded = self.model.decoder(torch.tensor(z, dtype=torch.float32)).numpy()
         decoded = decoded.reshape(IMAGE_SIZE, IMAGE_SIZE)
         np.testing.assert_allclose(explorer.image.get_array(), decoded, atol=1e-5)
         np.testing.assert_allclose(self.seen_picture(), decoded, atol=2.5 / 255)
-        point = plane.axes @ (z - plane.origin)
+        point = space.axes @ (z - space.origin)
         np.testing.assert_allclose(np.ravel(explorer.dot.get_data()), point, atol=1e-6)
         assert self.color_at(explorer.map, *point) == (0xF0, 0xE4, 0x42)
-        shown = z[np.argsort(-self.space.kl, kind="stable")][:12]
+        shown = z[np.argsort(-space.kl, kind="stable")][:12]
         np.testing.assert_allclose(explorer.knobs.get_offsets()[:, 0], shown, atol=1e-6)
 
     def check_full_drawing(self):
@@ -183,10 +183,10 @@ def point_in_map(hand, right, up):
     return np.array([left + right * (r - left), low + up * (high - low)])
 
 
-def moved_within_plane(plane, z, target):
+def moved_within_plane(space, z, target):
     """``z`` with the coordinates ``target`` in the plane and the rest as it was."""
-    rest = (z - plane.origin) - plane.axes.T @ (plane.axes @ (z - plane.origin))
-    return plane.origin + rest + plane.axes.T @ target
+    rest = (z - space.origin) - space.axes.T @ (space.axes @ (z - space.origin))
+    return space.origin + rest + space.axes.T @ target
 
 
 # --- pointing at the map ------------------------------------------------------------
@@ -196,9 +196,9 @@ def test_pressing_and_dragging_in_the_map_shows_that_point(tmp_path, latent_dim)
     hand.check_views(np.zeros(latent_dim))
     z = np.zeros(latent_dim)
     point = hand.press(hand.explorer.map, *point_in_map(hand, 0.3, 0.8))
-    hand.check_views(z := moved_within_plane(hand.space.plane, z, point))
+    hand.check_views(z := moved_within_plane(hand.space, z, point))
     point = hand.drag(hand.explorer.map, *point_in_map(hand, 0.6, 0.4))
-    hand.check_views(z := moved_within_plane(hand.space.plane, z, point))
+    hand.check_views(z := moved_within_plane(hand.space, z, point))
     hand.release()
     hand.drag(hand.explorer.map, *point_in_map(hand, 0.2, 0.2))
     hand.check_views(z)
@@ -208,7 +208,7 @@ def test_pressing_and_dragging_in_the_map_shows_that_point(tmp_path, latent_dim)
 def test_dragging_out_of_the_map_follows_its_border(hand):
     hand.press(hand.explorer.map, *point_in_map(hand, 0.5, 0.5))
     point = hand.drag(hand.explorer.map, *point_in_map(hand, 1.5, 0.7))
-    reached = hand.space.plane.project(hand.explorer.z)
+    reached = hand.space.project(hand.explorer.z)
     np.testing.assert_allclose(reached, [hand.explorer.map.get_xlim()[1], point[1]],
                                atol=1e-6)
     assert hand.explorer.status.get_text() == HINT
@@ -245,11 +245,11 @@ def test_what_sliders_set_outside_the_plane_stays_when_the_map_is_dragged(hand):
     order = hand.space.by_kl
     values = [hand.press(hand.explorer.sliders, 0.5 - 0.2 * row, row)[0] for row in range(8)]
     hand.release()
-    before, plane = hand.explorer.z, hand.space.plane
+    before, space = hand.explorer.z, hand.space
     np.testing.assert_allclose(before[order], values)
     point = hand.press(hand.explorer.map, *point_in_map(hand, 0.7, 0.3))
-    np.testing.assert_allclose(plane.axes @ (hand.explorer.z - plane.origin), point, atol=1e-6)
-    rest = np.eye(8) - plane.axes.T @ plane.axes
+    np.testing.assert_allclose(space.axes @ (hand.explorer.z - space.origin), point, atol=1e-6)
+    rest = np.eye(8) - space.axes.T @ space.axes
     np.testing.assert_allclose(rest @ hand.explorer.z, rest @ before, atol=1e-6)
 
 
@@ -424,7 +424,7 @@ def test_a_collapsed_model_leaves_room_to_walk_in(tmp_path):
     assert not len(hand.space.alive)
     z = hand.explorer.z
     point = hand.press(hand.explorer.map, *point_in_map(hand, 0.95, 0.9))
-    hand.check_views(moved_within_plane(hand.space.plane, z, point))
+    hand.check_views(moved_within_plane(hand.space, z, point))
     assert np.abs(hand.explorer.z).max() > 0.5
 
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 import latent_space_exploration as main_script
 import patterns
-from latent_space_exploration import Data, LatentSpace, Plane
+from latent_space_exploration import Data, LatentSpace
 from patterns import NONE, PATTERN_TYPES, draw_lines, generate_patterns, kinds, rmse
+from solutions.measures import detours
 from vae_model import reconstruct, sample_prior
 
 
@@ -38,7 +39,7 @@ def data():
 
 def space_of(codes):
     """A LatentSpace in which the held-out patterns have given codes."""
-    return LatentSpace(codes, np.ones(codes.shape[1]), Plane(codes[0], codes[:2], ("", "")), codes)
+    return LatentSpace(codes, np.ones(codes.shape[1]), codes[0], codes[:2], ("", ""))
 
 
 def model_of(decoder, latent_dim):
@@ -88,20 +89,17 @@ def test_paths_lead_straight_from_one_pattern_to_the_other(data):
             np.testing.assert_allclose(blended[step, column], expected, atol=1e-6)
 
 
-def test_paths_are_read_frame_by_frame(data):
+def test_lost_frames_are_counted_between_the_ends(data):
     first = [data.clean[np.flatnonzero(data.labels == kind)[0]] for kind in range(4)]
     grey = np.full_like(first[0], 0.5)
-    frames = np.stack([          # three paths of 8 frames: no detour, a detour, lost twice
+    frames = np.stack([          # three paths of 8 frames; the last one is lost twice
         [first[0]] * 4 + [first[1]] * 4,
         [first[0]] * 3 + [first[2]] * 2 + [first[1]] * 3,
         [first[0]] * 3 + [grey] * 2 + [first[1]] * 3,
     ], axis=1)
-    lost, detours = main_script.read_paths(frames, np.array([[0, 1]] * 3))
-    assert lost == pytest.approx(2 / 3)
-    assert detours == pytest.approx(1 / 3)
-    # what the ends themselves show does not count
+    assert main_script.lost_frames(frames) == pytest.approx(2 / 3)
     frames[0] = frames[-1] = grey
-    assert main_script.read_paths(frames, np.array([[0, 1]] * 3)) == (lost, detours)
+    assert main_script.lost_frames(frames) == pytest.approx(2 / 3)
 
 
 def test_pca_draws_have_the_mean_and_the_covariance_of_its_components():
@@ -158,11 +156,11 @@ def test_a_model_that_knows_the_family_finds_everything(data):
     codes = np.column_stack([data.labels, rng.uniform(-0.09, 0.09, (len(data.labels), 2)),
                              rng.uniform(0.05, 0.09, len(data.labels))])
     clean = decoder(torch.from_numpy(codes)).numpy()
-    found = main_script.measure(model_of(decoder, 4), Data(data.train, data.held_out, data.labels,
-                                                           clean), space_of(codes))
+    known, model = Data(data.train, data.held_out, data.labels, clean), model_of(decoder, 4)
+    found = main_script.measure(model, known, space_of(codes))
     assert (found.samples, found.midpoints, found.lost) == (1, 1, 0)
     # from 0 to 2, 0 to 3 and 1 to 3 it walks by the types between
-    assert found.detours == pytest.approx(0.5)
+    assert detours(model, known, space_of(codes)) == pytest.approx(0.5)
     assert found.samples_pca < 0.3
     assert found.lost_blended > 2
 

@@ -221,13 +221,17 @@ def test_milestones(epochs, expected):
 
 
 # --- figures ----------------------------------------------------------------------------
+def plane_of(codes, labels):
+    return main_script.LatentSpace(codes, None, *main_script.choose_plane(codes, labels))
+
+
 def test_the_plane_is_orthonormal_and_holds_the_directions_of_the_centres():
     rng = np.random.default_rng(1)
     labels = np.repeat(np.arange(4), 25)
     centres = np.zeros((4, 6))
     centres[:, [1, 4]] = [(5, 0), (-5, 0), (0, 3), (0, -3)]     # they differ in z2 and z5 alone
     codes = centres[labels] + 0.01 * rng.normal(size=(100, 6))
-    plane = main_script.choose_plane(codes, labels)
+    plane = plane_of(codes, labels)
     np.testing.assert_allclose(plane.axes @ plane.axes.T, np.eye(2), atol=1e-9)
     np.testing.assert_allclose(np.abs(plane.axes), np.eye(6)[[1, 4]], atol=0.02)
     np.testing.assert_allclose(
@@ -246,7 +250,7 @@ def test_the_view_is_square_even_for_points_on_a_line():
 
 def test_two_dimensions_show_their_raw_axes():
     codes = np.random.default_rng(2).normal(size=(40, 2))
-    plane = main_script.choose_plane(codes, np.repeat(np.arange(4), 10))
+    plane = plane_of(codes, np.repeat(np.arange(4), 10))
     np.testing.assert_array_equal(plane.project(codes), codes)
     assert "z1" in plane.names[0]
 

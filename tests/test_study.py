@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import patterns
-from latent_space_exploration import Data, LatentSpace
-from patterns import IMAGE_SIZE, PATTERN_TYPES, ProgramError, generate_patterns
+from latent_space_exploration import Data, LatentSpace, pairs_of_two_types
+from patterns import IMAGE_SIZE, NONE, PATTERN_TYPES, ProgramError, generate_patterns, kinds
 from solutions import claims, measures
 from solutions import parameter_study as study
 from solutions.claims import CLAIMS, Claim, filled, holds, read_runs
@@ -60,10 +60,24 @@ def test_undecided_pixels_are_counted():
 
 
 def test_midpoints_of_blended_pixels_are_no_crosses_but_of_added_ones_are(data):
-    space = LatentSpace(data.clean, np.ones(1), None, None)
+    space = LatentSpace(data.clean, np.ones(1), None, None, None)
     share = measures.midpoints_that_are_crosses
     assert share(SimpleNamespace(decoder=lambda z: z), data, space) == 0
     assert share(SimpleNamespace(decoder=lambda z: (2 * z).clamp(max=1)), data, space) > 0.9
+
+
+def test_detours_against_a_loop(data):
+    space = LatentSpace(data.clean, np.ones(1), None, None, None)
+    def brighter(z):
+        return (2 * z).clamp(max=1)             # halfway both patterns show: some are crosses
+    passed = []
+    for a, b in pairs_of_two_types(data.labels):
+        ways = [(1 - step / 7) * data.clean[a] + step / 7 * data.clean[b] for step in range(1, 7)]
+        seen = kinds(brighter(torch.from_numpy(np.stack(ways))).numpy())
+        passed.append(any(kind not in (NONE, *data.labels[[a, b]]) for kind in seen))
+    assert 0 < np.mean(passed) < 1
+    found = measures.detours(SimpleNamespace(decoder=brighter), data, space)
+    assert found == pytest.approx(np.mean(passed))
 
 
 @pytest.mark.parametrize("name", PATTERN_TYPES)

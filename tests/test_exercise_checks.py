@@ -7,18 +7,20 @@ share one.
 """
 
 import ast
+import configparser
 import os
 import re
 import subprocess
 import sys
+from string import Formatter
 
 import numpy as np
 import pytest
 import torch
 
 from patterns import IMAGE_SIZE
-from tests.exercise import hints, pictures, process
-from tests.exercise.hints import HINTS
+from tests.exercise import pictures, process
+from tests.exercise.hints import HINTS, HINTS_FILE, KNOWN, read_hints
 from tests.exercise.process import ROOT, Judgement, Workshop, judge, note_loss, read, trace_of
 from tests.exercise.reference import ReferenceVAE, interpolate
 from tests.exercise.report import WIDTH, Result, next_step, verdict
@@ -479,6 +481,21 @@ def test_texts_are_plain():
     for cause, look in HINTS.values():
         assert (cause + look).isascii()
         assert "exactly these numbers" not in cause.lower()
-    assert len({key for group in (hints.FILE, hints.TEXT, hints.PYTHON, hints.TORCH, hints.RESULT,
-                                  hints.MORPH, hints.WALK) for key in group}) == len(HINTS)
+    assert max(map(len, HINTS_FILE.read_text(encoding="utf-8").splitlines())) < 100
     assert CHALLENGE.title.startswith("Challenge")
+
+
+@pytest.mark.parametrize(("expression", "hint"), KNOWN)
+def test_every_expression_can_be_used_and_fills_in_what_its_hint_asks_for(expression, hint):
+    groups = set(re.compile(expression).groupindex)
+    asked = {name for text in HINTS[hint] for _, name, _, _ in Formatter().parse(text) if name}
+    assert groups <= asked <= groups | {"name", "clue"}
+
+
+@pytest.mark.parametrize("entry", [
+    "key:", "key:\n    look: there", "key: Why.\n    lok: there",
+    "key: Why.\n    look: there\n    look: elsewhere", "key: Why.\nkey: Why.", "key Why.",
+    "key: Why.\n[B]\nkey: Why."])
+def test_a_malformed_hint_is_named(entry):
+    with pytest.raises((ValueError, configparser.Error), match="key|line"):
+        read_hints("[A]\n" + entry)

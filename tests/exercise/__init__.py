@@ -9,7 +9,7 @@
     interpolate.py  TODO 3, by the weights that each frame was made with
     walk.py         the challenge, by the weights that can be read off each frame
     reference.py    right answers, in NumPy
-    hints.py        the words for each mistake
+    hints.txt       the words for each mistake; hints.py reads them
     report.py       what is printed
     pictures.py     my_interpolation.png
     answers/        stored right and wrong answers, for the tests of these checks

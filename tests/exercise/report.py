@@ -1,8 +1,8 @@
 """What the checks print: at most a handful of lines for each TODO, the next step last."""
 
-import os
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.exercise.hints import HINTS
 from tests.exercise.todos import CHALLENGE, TODOS
@@ -10,6 +10,7 @@ from tests.exercise.todos import CHALLENGE, TODOS
 WIDTH = 99              # no line is longer
 MARK = "  {:9}"         # in front of each part of a message
 MOST_LINES = 2          # of what was seen, of a cause, of a place
+WORDS = {"wrong": "not right yet\n{}", "unchecked": "not checked: {}"}
 
 
 @dataclass(frozen=True)
@@ -25,24 +26,20 @@ class Result:
 
 def wrong_result(wrong, called, source, line):
     """A Result of a WrongError, with the four parts that a learner reads."""
-    cause, look = HINTS[wrong.hint]
-    cause, look = cause.format_map(wrong.details), look.format_map(wrong.details)
+    cause, look = (text.format_map(wrong.details) for text in HINTS[wrong.hint])
     line = wrong.line or line
-    place = f"{source.path.name}, line {line}: "
-    place += source.text_of(line) if wrong.show_line or not look else look
+    if wrong.show_line or not look:
+        look = source.text_of(line)
     parts = {"called": wrong.called or called, "seen": wrong.seen, "cause": cause,
-             "look at": place}
-    message = "\n".join(part(name, text) for name, text in parts.items())
-    return Result("wrong", line, wrong.hint, message)
+             "look at": f"{source.path.name}, line {line}: {look}"}
+    return Result("wrong", line, wrong.hint, "\n".join(part(*one) for one in parts.items()))
 
 
 def part(name, text):
     """One part of a message, wrapped and cut."""
-    text = " ".join(ascii_only(text).split())
-    lines = textwrap.wrap(text, WIDTH, initial_indent=MARK.format(name),
-                          subsequent_indent=MARK.format(""), break_on_hyphens=False,
-                          max_lines=MOST_LINES, placeholder=" ...")
-    return "\n".join(lines)
+    return textwrap.fill(" ".join(ascii_only(text).split()), WIDTH, max_lines=MOST_LINES,
+                         initial_indent=MARK.format(name), subsequent_indent=MARK.format(""),
+                         break_on_hyphens=False, placeholder=" ...")
 
 
 def ascii_only(text):
@@ -57,12 +54,8 @@ def verdict(judgement):
         lines += ["The file as a whole: not right yet", judgement.file.message]
     for todo in TODOS:
         result = judgement.results[todo]
-        state = "not right yet" if result.state == "wrong" else result.state
-        if result.state == "unchecked":
-            state = f"not checked: {result.message}"
-        lines.append(f"{todo.title}: {state}" + (f" ({result.remark})" if result.remark else ""))
-        if result.state == "wrong":
-            lines.append(result.message)
+        words = WORDS.get(result.state, result.state).format(result.message)
+        lines.append(f"{todo.title}: {words}" + (f" ({result.remark})" if result.remark else ""))
     return "\n".join(lines)
 
 
@@ -70,10 +63,10 @@ def printed_lines(printed):
     """What the learner's code printed, in front of everything else."""
     lines = []
     for name, text in printed.items():
-        shown = [ascii_only(line)[:WIDTH - 2] for line in text.rstrip().splitlines()]
-        more = [f"... ({len(shown) - 8} more lines)"] if len(shown) > 9 else []
-        shown = shown[:8] + more if more else shown
-        lines += [f"Printed by {name}:", *("  " + line for line in shown), ""]
+        shown = ["  " + ascii_only(line)[:WIDTH - 2] for line in text.rstrip().splitlines()]
+        if len(shown) > 9:
+            shown[8:] = [f"  ... ({len(shown) - 8} more lines)"]
+        lines += [f"Printed by {name}:", *shown, ""]
     return lines
 
 
@@ -91,8 +84,5 @@ def next_step(judgement):
 
 def relative_to_here(path):
     """A path as a person would type it: from here, or else its name alone."""
-    try:
-        relative = os.path.relpath(path)
-    except ValueError:                       # another drive of Windows
-        return path.name
-    return path.name if relative.startswith(os.pardir) else relative
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else path.name

@@ -2,7 +2,7 @@
 
 A file of answers begins with a sentence, then come sections:
 
-    == wrong HINT: title          HINT is a key of hints.HINTS
+    == wrong HINT: title          HINT is a name in hints.txt
     == right: title
 
 Below stands the whole function (imports in front of it go to the top of the file), or

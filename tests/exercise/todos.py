@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.exercise.hints import WrongError
 
-SEVERAL = 2
 PURE = {          # functions and methods that change nothing: their result is all they do
     "relu", "sigmoid", "tanh", "encoder_fc1", "encoder_fc2", "fc_mu", "decoder_fc1", "decoder_fc2",
     "decoder_out", "encode", "decode", "reshape", "view", "squeeze", "unsqueeze", "flatten",
@@ -42,83 +41,68 @@ class SourceFile:
     def __init__(self, path):
         self.path = Path(path).resolve()
         self.tree, self.code, self.lines, self.problem = ast.Module([], []), None, [], None
-        try:
-            self._read()
-        except WrongError as wrong:
-            self.problem = wrong
-
-    def _read(self):
         try:                                      # as Python does: byte order mark, coding line
             text = importlib.util.decode_source(self.path.read_bytes())
-        except (OSError, SyntaxError, ValueError) as error:
-            seen = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
-            raise WrongError("unreadable-file", seen, line=1) from None
-        self.lines = text.splitlines()
-        if "\0" in text:
-            raise WrongError("unreadable-file", "a zero byte in the text", line=1)
-        try:
+            if "\0" in text:
+                raise ValueError("a zero byte in the text")
+            self.lines = text.splitlines()
             tree = ast.parse(text, str(self.path))
             self.code = compile(tree, str(self.path), "exec")      # finds more than ast.parse
-        except (SyntaxError, RecursionError, MemoryError) as error:
+            self.tree = tree
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None) or 1
-            hint = "merge-marks" if self.text_of(line).startswith(("<<<<", "====", ">>>>")) \
-                else "syntax-error"
-            seen = f"{type(error).__name__}: {getattr(error, 'msg', 'too deeply nested')}"
-            raise WrongError(hint, seen, line=line, show_line=True) from None
-        self.tree = tree
+            hint = "syntax-error" if self.lines else "unreadable-file"
+            if self.text_of(line).startswith(("<<<<", "====", ">>>>")):
+                hint = "merge-marks"
+            what = getattr(error, "strerror", None) or getattr(error, "msg", None) or str(error)
+            seen = f"{type(error).__name__}: {what or 'too deeply nested'}"
+            self.problem = WrongError(hint, seen, line=line, show_line=bool(self.lines))
 
     def text_of(self, line):
         """The text of a line, without its indentation."""
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
 
+    def scopes(self, todo):
+        """Where a TODO's function belongs: the file, or the last class of the right name."""
+        return named(self.tree.body, ast.ClassDef, todo.owner)[-1:] if todo.owner else [self.tree]
+
     def definitions(self, todo):
         """All definitions of a TODO's function, in order; the last one counts for Python."""
-        inside = [self.tree]
-        if todo.owner:
-            inside = [node for node in self.tree.body
-                      if isinstance(node, ast.ClassDef) and node.name == todo.owner][-1:]
-        return [node for scope in inside for node in scope.body
-                if isinstance(node, ast.FunctionDef) and node.name == todo.name]
+        return [node for scope in self.scopes(todo)
+                for node in named(scope.body, ast.FunctionDef, todo.name)]
+
+    def nodes(self, todo, *kinds):
+        """What the definition that counts holds of some kinds of nodes, at any depth."""
+        return [node for found in self.definitions(todo)[-1:] for node in ast.walk(found)
+                if isinstance(node, kinds)]
 
     def line(self, todo):
-        found = self.definitions(todo)
-        return found[-1].lineno if found else 1
+        return next((found.lineno for found in reversed(self.definitions(todo))), 1)
 
     def state(self, todo):
         """Return "to do", "begun", or the WrongError that shows without running anything."""
-        found = self.definitions(todo)
-        lines = ", ".join(str(node.lineno) for node in found)
-        if not found:
-            return self._elsewhere(todo) or "begun"
-        if not is_empty(found[-1]):
+        empty = [is_empty(node) for node in self.definitions(todo)]
+        elsewhere = named(ast.walk(self.tree), ast.FunctionDef, todo.name)
+        if empty and all(empty):
+            return "to do"
+        if empty and empty[-1]:
+            return WrongError("defined-twice", self.remark(todo), name=todo.name)
+        if empty or not elsewhere or not self.scopes(todo):
             return "begun"
-        if any(not is_empty(node) for node in found):
-            return WrongError("defined-twice", f"def {todo.name} in the lines {lines}",
-                              name=todo.name)
-        return "to do"
+        at = elsewhere[0]
+        hint = "outside-class" if todo.owner else "inside-other"
+        return WrongError(hint, f"def {todo.name} in line {at.lineno}, indented by "
+                          f"{at.col_offset} spaces", line=at.lineno, name=todo.name)
 
     def remark(self, todo):
         """What is worth a word although the answer may be right."""
-        found = self.definitions(todo)
-        if len(found) < SEVERAL:
-            return ""
-        lines = " and ".join(str(node.lineno) for node in found)
-        return f"def {todo.name} stands in the lines {lines}; Python takes the last one"
-
-    def _elsewhere(self, todo):
-        """A function with the right name in the wrong place, mostly by its indentation."""
-        classes = [node.name for node in self.tree.body if isinstance(node, ast.ClassDef)]
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef) and node.name == todo.name \
-                    and (not todo.owner or todo.owner in classes):
-                hint = "outside-class" if todo.owner else "inside-other"
-                return WrongError(hint, f"def {todo.name} in line {node.lineno}, indented by "
-                                  f"{node.col_offset} spaces", line=node.lineno, name=todo.name)
-        return None
+        lines = " and ".join(str(node.lineno) for node in self.definitions(todo))
+        twice = f"def {todo.name} stands in the lines {lines}; Python takes the last one"
+        return twice if " " in lines else ""
 
     def without_effect(self, todo):
         """The mistake, if any, that shows in the text of a function whose result is wrong."""
-        for node in (node for found in self.definitions(todo)[-1:] for node in ast.walk(found)):
+        for node in self.nodes(todo, ast.ExceptHandler, ast.Expr):
             match node:
                 case ast.ExceptHandler(body=[ast.Pass() | ast.Continue() | ast.Return()]):
                     return WrongError("swallowed", "", line=node.lineno, show_line=True)
@@ -128,24 +112,23 @@ class SourceFile:
 
     def returns_in_loop(self, todo):
         """Whether a loop of a TODO's function holds a return of its own."""
-        loops = [node for found in self.definitions(todo)[-1:] for node in ast.walk(found)
-                 if isinstance(node, (ast.For, ast.While))]
-        return any(isinstance(node, ast.Return) for loop in loops for node in ast.walk(loop))
+        return any(isinstance(node, ast.Return) for loop in self.nodes(todo, ast.For, ast.While)
+                   for node in ast.walk(loop))
+
+
+def named(nodes, kind, name):
+    """The definitions of a name, of one kind, among some nodes."""
+    return [node for node in nodes if isinstance(node, kind) and node.name == name]
 
 
 def is_empty(function):
     """Whether a function holds nothing but a docstring, pass, ..., an empty return or its raise."""
-    return all(is_stub(statement) for statement in function.body)
-
-
-def is_stub(statement):
-    match statement:
-        case ast.Pass() | ast.Expr(value=ast.Constant()):
-            return True
-        case ast.Return(value=None | ast.Constant(value=None)):
-            return True
-        case ast.Raise(exc=ast.Name(id="NotImplementedError")):
-            return True
-        case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"))):
-            return True
-    return False
+    for statement in function.body:
+        match statement:
+            case (ast.Pass() | ast.Expr(value=ast.Constant())
+                  | ast.Return(value=None | ast.Constant(value=None))
+                  | ast.Raise(exc=ast.Name(id="NotImplementedError"))
+                  | ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError")))):
+                continue
+        return False
+    return True

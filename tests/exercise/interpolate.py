@@ -3,7 +3,7 @@
 It is asked with the reference model, which writes down what it is given, so it can
 be checked before TODO 1 and 2 work. One least-squares fit then tells how much of
 the code of pattern_a, of that of pattern_b and of a constant is in each code that
-was decoded; these weights show what was mixed, and how.
+was decoded. Mistakes are looked for from top to bottom, each in a line of its own.
 """
 
 import numpy as np
@@ -12,308 +12,237 @@ import torch
 from patterns import IMAGE_SIZE
 from tests.exercise import reference
 from tests.exercise.hints import WrongError
+from tests.exercise.layers import equal
 from tests.exercise.reference import ReferenceVAE, as_squares, decode, encode, mix
 from tests.exercise.todos import INTERPOLATE
+from vae_model import LATENT_DIM
 
-TOLERANCE = 2e-3        # of brightness; right answers stay below 1e-5
 SHAPE = (IMAGE_SIZE, IMAGE_SIZE)
-STEP_4 = "step 4 of its docstring"
+DEFAULT = 8             # of num_steps
+NEAR = 1e-3             # weights this close are the same
+
+
+def wrong_if(found, hint, seen, **details):
+    """Raise a WrongError if a mistake is found."""
+    if found:
+        raise WrongError(hint, seen, **details)
 
 
 def check_interpolate(learner, right):
     """Raise the first WrongError that is found."""
     function = learner.find(learner.module, "interpolate")
-    for num_steps in (8, 5, 2):
+    for num_steps in (DEFAULT, 5, 2):
         check_once(learner, function, num_steps)
     if {"encode", "decode"} <= right:
-        check_with_own_model(learner, function)
+        vae, pair = learner.make_vae(), reference.two_patterns()
+        try:
+            frames = require_frames(learner.call(function, vae, *pair))
+            wrong_if(not equal(frames, right_frames(encode(pair), DEFAULT)), "own-model",
+                     "other frames than with the model of the checks")
+        except WrongError as wrong:
+            wrong.hint, wrong.called = "own-model", f"{shown(DEFAULT)} with your own SimpleVAE"
+            raise
 
 
 def check_once(learner, function, num_steps):
-    vae = ReferenceVAE()
-    pair = reference.two_patterns()
-    untouched, given = pair.clone(), list(pair)
-    options = {} if num_steps == 8 else {"num_steps": num_steps}      # 8 is the default
-    shown = "interpolate(vae, pattern_a, pattern_b" + "".join(
-        f", {name}={value}" for name, value in options.items()) + ")"
+    """Check calls with so many steps: two alike, and one with the patterns exchanged."""
+    pair, vae = reference.two_patterns(), ReferenceVAE()
+    given = list(pair.clone())
 
-    def ask(model):
-        return learner.call(function, model, *given, called=shown, **options)
+    def ask(model, steps=num_steps):
+        options = {} if steps == DEFAULT else {"num_steps": steps}
+        return require_frames(
+            learner.call(function, model, *given, called=shown(steps), **options))
 
     try:
-        answer = ask(vae)
-        require_list(answer)
-        if [pattern.shape for pattern in given] != [pattern.shape for pattern in untouched] \
-                or not torch.equal(pair, untouched):
-            raise WrongError("arguments-changed", "the patterns are not as before after the call")
-        require_same_model(vae)
-        require_number(answer, num_steps, vae, untouched, learner.source)
-        frames = require_arrays(answer)
+        frames = ask(vae)
+        wrong_if(not all(map(torch.equal, given, pair)), "arguments-changed",
+                 "the patterns are not as before after the call")
+        wrong_if(weights_of(vae) != weights_of(ReferenceVAE()), "model-changed",
+                 "the model has other weights after the call")
+        require_number(len(frames), num_steps, vae, encode(pair), ask,
+                       learner.source.returns_in_loop(INTERPOLATE))
         again = ask(ReferenceVAE())
-        if np.shape(again) and len(again) != len(frames):
-            raise WrongError("kept-between-calls", f"{len(again)} frames when called again")
-        if vae.decoded and not close(require_arrays(again), frames):
-            raise WrongError("random", "other frames when called again with the same patterns")
-        require_right(frames, untouched.double().numpy(), vae)
+        wrong_if(len(again) != len(frames), "kept-between-calls",
+                 f"{len(again)} frames when called again")
+        wrong_if(vae.decoded and not equal(again, frames), "random",
+                 "other frames when called again with the same patterns")
+        require_right(frames, pair.double().numpy(), vae)
         given.reverse()
-        if not close(require_arrays(ask(ReferenceVAE())), frames[::-1]):
-            raise WrongError("kept-between-calls",
-                             "with the patterns exchanged, other frames than the morph backwards")
+        wrong_if(not equal(ask(ReferenceVAE()), frames[::-1]), "kept-between-calls",
+                 "with the patterns exchanged, other frames than the morph backwards")
     except WrongError as wrong:
-        if wrong.hint in ("error", "alpha-shape", "reshape", "batch-reshape") and options:
+        wrong.called = wrong.called or shown(num_steps)
+        if wrong.hint in ("error", "alpha-shape", "reshape", "batch-reshape") \
+                and "num_steps" in wrong.called:
             wrong.hint, wrong.show_line = "steps-ignored", False
-        wrong.called = shown
         raise
 
 
+def shown(steps):
+    """A call with so many steps, as the learner would write it."""
+    option = "" if steps == DEFAULT else f", num_steps={steps}"
+    return f"interpolate(vae, pattern_a, pattern_b{option})"
+
+
+def weights_of(model):
+    return {name: values.numpy().tobytes() for name, values in model.state_dict().items()}
+
+
 # --- what comes back ----------------------------------------------------------------
-def require_list(answer):
-    if answer is None:
-        raise WrongError("returns-nothing", "nothing came back (None)")
-    if isinstance(answer, torch.Tensor):
-        raise WrongError("tensors", f"one tensor of shape {tuple(answer.shape)}")
-    if not isinstance(answer, (list, tuple, np.ndarray)):
-        raise WrongError("not-a-list", f"something of the type {type(answer).__name__}")
-    if isinstance(answer, tuple) and len(answer) and (isinstance(answer[0], (list, tuple))
-                                                      or getattr(answer[0], "ndim", 0) > 2):
-        raise WrongError("second-value", f"{len(answer)} things, the first of them a "
-                         f"{type(answer[0]).__name__} of length {len(answer[0])}")
-    if isinstance(answer, np.ndarray) and answer.ndim != 3:
-        raise WrongError("not-a-list", f"one array of shape {np.shape(answer)}")
+def require_frames(answer):
+    """The frames as one float array (num_steps, side, side), or a WrongError."""
+    listed = isinstance(answer, (list, tuple)) or (
+        isinstance(answer, np.ndarray) and answer.ndim == 3)
+    entries = list(answer) if listed else [answer]
+    first = entries[0] if entries else None
+    seen = described(answer) + (f", its first entry is {described(first)}" if listed else "")
+    wrong_if(answer is None, "returns-nothing", "nothing came back (None)")
+    wrong_if(isinstance(answer, tuple) and (isinstance(first, (list, tuple))
+             or len({described(entry) for entry in entries}) > 1), "second-value", seen)
+    wrong_if(len(entries) > DEFAULT and getattr(first, "shape", ()) == SHAPE[:1],
+             "rows-joined", seen)
+    wrong_if(any(isinstance(frame, torch.Tensor) for frame in entries), "tensors", seen)
+    wrong_if(not listed, "not-a-list", seen)
+    wrong_if(not all(isinstance(frame, np.ndarray) and frame.dtype.kind in "fiub"
+                     for frame in entries), "not-numbers", seen)
+    for shape in {frame.shape for frame in entries} - {SHAPE}:
+        hint = "flat-frames" if np.prod(shape) == IMAGE_SIZE**2 else "wrong-shape"
+        raise WrongError(hint, f"frames of shape {shape}, not {SHAPE}")
+    frames = np.array(entries, dtype=float)
+    wrong_if(not np.isfinite(frames).all(), "not-finite", "values that are infinite or no number")
+    return frames
 
 
-def require_same_model(vae):
-    now, before = vae.state_dict(), reference.loud_weights()
-    if now.keys() != before.keys() or any(
-            now[name].dtype != value.dtype or not torch.equal(now[name], value)
-            for name, value in before.items()):
-        raise WrongError("model-changed", "the model has other weights after the call")
+def described(thing):
+    """In words: what something is, and its shape or length."""
+    kind = type(thing).__name__.replace("ndarray", "NumPy array").replace("Tensor", "tensor")
+    if hasattr(thing, "shape"):
+        return f"a {kind} of shape {tuple(thing.shape)}"
+    if isinstance(thing, (list, tuple)):
+        return f"a {kind} of length {len(thing)}"
+    return f"something of the type {kind}"
 
 
-def require_number(answer, num_steps, vae, patterns, source):
+def require_number(count, num_steps, vae, codes, ask, returns_in_loop):
     """Raise a WrongError that tells from what was decoded why the number of frames is wrong."""
-    count = len(answer)
     if count == num_steps:
         return
-    decoded = sum(map(len, vae.decoded))
-    shape = np.shape(answer[0]) if count else ()
-    codes, alpha = encode(patterns), np.linspace(0, 1, num_steps)
+    decoded, other = sum(map(len, vae.decoded)), num_steps + 3       # another number to try
     seen = f"{count} frame{'s' * (count != 1)} for num_steps {num_steps}"
-    if count == num_steps * IMAGE_SIZE or (len(shape) == 1 and shape[0] == IMAGE_SIZE):
-        hint, seen = "rows-joined", f"a list of {count} entries of shape {shape}"
-    elif decoded == 1 and codes.shape[1] == num_steps and close(
-            vae.decoded[0][0], (1 - alpha) * codes[0] + alpha * codes[1]):
-        hint = "alpha-row"
-    elif decoded == 1 >= count:
-        hint = "return-in-loop" if source.returns_in_loop(INTERPOLATE) else "one-round"
-        seen += "; one code was decoded"
-    elif count <= 1 and decoded >= num_steps:
-        hint, seen = "last-only", f"{seen}; {decoded} codes were decoded"
-    elif count == 2 * num_steps:
-        hint = "added-twice"
-    else:
-        hint = "steps-ignored" if count == 8 else "wrong-count"
-    raise WrongError(hint, seen)
-
-
-def require_arrays(answer):
-    """The frames as one float array (num_steps, side, side)."""
-    first = answer[0]
-    if any(isinstance(frame, torch.Tensor) for frame in answer):
-        raise WrongError("tensors", f"a list of tensors, the first of shape {tuple(first.shape)}"
-                         if isinstance(first, torch.Tensor) else "a list with tensors in it")
-    if not all(isinstance(frame, np.ndarray) and frame.dtype.kind in "fiub" for frame in answer):
-        raise WrongError("not-numbers", f"a list whose first entry is a {type(first).__name__}")
-    wrong = [frame for frame in answer if frame.shape != SHAPE]
-    if wrong:
-        hint = "flat-frames" if wrong[0].size == IMAGE_SIZE**2 else "wrong-shape"
-        raise WrongError(hint, f"frames of shape {wrong[0].shape}, not {SHAPE}")
-    return np.array(answer, dtype=float)
+    if decoded == 1 >= count:
+        alpha = np.linspace(0, 1, LATENT_DIM)
+        row = equal(vae.decoded[0][0], (1 - alpha) * codes[0] + alpha * codes[1])
+        hint = "alpha-row" if row else "return-in-loop" if returns_in_loop else "one-round"
+        raise WrongError(hint, f"{seen}; one code was decoded")
+    wrong_if(count <= 1 and decoded >= num_steps, "last-only",
+             f"{seen}; {decoded} codes were decoded")
+    wrong_if(count > 1 and len(ask(ReferenceVAE(), other)) == count, "steps-ignored",
+             f"{seen}, and for {other} as well")
+    raise WrongError("added-twice" if count == 2 * num_steps else "wrong-count", seen)
 
 
 # --- what is in the frames ------------------------------------------------------------
 def require_right(frames, patterns, vae):
     """Raise a WrongError that names the mistake if a frame is not what it should be."""
     codes, count = encode(patterns), len(frames)
-    alpha = np.linspace(0, 1, count)
-    if close(frames, as_squares(decode(mix(*codes, 1 - alpha, alpha)))):
+    if equal(frames, right_frames(codes, count)):
         return
-    seen = f"{count} frames, as it should be, but with other pictures in them"
-    require_no_blend(frames, patterns, codes, vae, seen)
-    if not vae.decoded:
-        hint, model = ("decoder-unused", "decode anything") if vae.encoded \
-            else ("model-unused", "do anything")
-        raise WrongError(hint, f"{seen}; vae was not asked to {model}")
-    decoded = np.concatenate(vae.decoded)
-    order = require_kept(frames, as_squares(decode(decoded)), patterns, seen)
-    if len(decoded) == count:
-        require_weights(decoded[order], codes, alpha, seen)
-        if np.ptp(frames, axis=0).max() < TOLERANCE:
-            raise WrongError("all-the-same", f"{count} times the same picture")
-        raise WrongError("codes-fine", seen)
-    if np.ptp(frames, axis=0).max() < TOLERANCE:
-        raise WrongError("all-the-same", f"{count} times the same picture")
-    raise WrongError("unknown", f"{seen}; {len(decoded)} codes were decoded")
-
-
-def require_no_blend(frames, patterns, codes, vae, seen):
-    """Raise a WrongError for mixtures of pictures instead of codes."""
-    flat = frames.reshape(len(frames), -1)
-    ends = decode(codes)
-    switches = all(np.abs(ends - frame).max(axis=1).min() < TOLERANCE for frame in flat)
-    if np.ptp(flat, axis=0).max() > TOLERANCE and not switches:
-        for pictures, what in ((patterns, "the given patterns themselves"),
-                               (ends, "the two decoded pictures")):
-            if fits(flat, pictures):
-                raise WrongError("pixels-blended", seen, what=what)
-    encoded = np.concatenate(vae.encoded) if vae.encoded else patterns
-    known = [np.abs(encoded - pattern).max(axis=1) < TOLERANCE for pattern in patterns]
-    if not np.any(known, axis=0).all() and fits(encoded, patterns):
-        raise WrongError("pixels-blended", seen,
-                         what="the given patterns, before they are encoded")
-
-
-def require_kept(frames, decoded, patterns, seen):
-    """Raise a WrongError if the frames are not what the decoder gave; return their order."""
-    if len(frames) != len(decoded):
-        ends = np.concatenate([frames[:1], frames[-1:]])
-        if close(ends, as_squares(patterns)):
-            raise WrongError("ends-raw", f"{seen}; {len(decoded)} codes were decoded")
-        return None
-    if close(frames, decoded):
-        return slice(None)
-    if close(frames[1:-1], decoded[1:-1]) and close(frames[[0, -1]], as_squares(patterns)):
-        raise WrongError("ends-raw", seen)
-    for hint, what, changed in changed_frames(decoded):
-        if close(frames, changed):
-            raise WrongError(hint, seen, what=what, step=STEP_4)
-    order = [np.abs(decoded - frame).max(axis=(1, 2)).argmin() for frame in frames]
-    if close(frames, decoded[order]) and len(set(order)) == len(order):
-        return order
-    return slice(None)
-
-
-def changed_frames(right):
-    """Yield hint, description and frames of known changes to what was decoded."""
-    yield "transposed", "", right.transpose(0, 2, 1)
-    for turned in (right[:, ::-1], right[:, :, ::-1], right[:, ::-1, ::-1],
-                   np.rot90(right, 1, (1, 2)), np.rot90(right, 3, (1, 2))):
-        yield "upside-down", "", turned
-    low, high = (edge(right, axis=(1, 2), keepdims=True) for edge in (np.min, np.max))
-    with np.errstate(all="ignore"):
-        for stretched in ((right - low) / (high - low), right / high, right - low,
-                          (right - right.min()) / np.ptp(right), right / right.max()):
-            yield "stretched", "", stretched
-    for what, frames in (
-        ("multiplied by 255", 255 * right),
-        ("multiplied by 255, without decimals", np.floor(255 * right)),
-        ("multiplied by 255 and rounded", np.round(255 * right)),
-        ("multiplied by 256, without decimals", np.floor(256 * right) % 256),
-        ("rounded to 0 and 1", np.round(right)),
-        ("without decimals", np.floor(right)),
-        ("black and white exchanged", 1 - right),
-        ("moved to the range from -1 to 1", 2 * right - 1),
-        ("a second sigmoid", reference.sigmoid(right)),
+    decoded = np.concatenate([np.empty((0, LATENT_DIM)), *vae.decoded])
+    same = np.ptp(frames, axis=0).max() < NEAR
+    seen = f"{count} times the same picture" if same else \
+        f"{count} frames, as it should be, but with other pictures in them"
+    if len(decoded) != count:
+        seen += f"; codes that vae decoded: {len(decoded)}"
+    flat, encoded = frames.reshape(count, -1), np.concatenate([patterns, *vae.encoded])
+    for rows, pair, what in (
+        (flat, patterns, "the given patterns themselves"),
+        (flat, decode(codes), "the two decoded pictures"),
+        (encoded, patterns, "the given patterns, before they are encoded"),
     ):
-        yield "frames-scaled", what, frames
+        wrong_if(are_blended(rows, pair), "pixels-blended", seen, what=what)
+    wrong_if(not vae.decoded, "decoder-unused" if vae.encoded else "model-unused", seen)
+    wrong_if(equal(frames[[0, -1]], as_squares(patterns)), "ends-raw", seen)
+    pictures = as_squares(decode(decoded))
+    nearest = [np.abs(pictures - frame).max(axis=(1, 2)).argmin() for frame in frames]
+    if equal(frames, pictures[nearest]):
+        wrong_if(same and np.ptp(decoded, axis=0).max() > NEAR, "all-the-same", seen)
+        require_weights(decoded[nearest], codes, seen)
+    elif len(decoded) == count:
+        require_unchanged(frames, pictures, seen)
+        require_weights(decoded, codes, seen)
+        raise WrongError("all-the-same" if same else "codes-fine", seen)
+    raise WrongError("unknown", seen)
 
 
-def require_weights(decoded, codes, alpha, seen):
-    """Raise a WrongError that tells from the weights of both codes what was mixed, and how."""
-    basis = np.vstack([codes, np.ones(codes.shape[1])])[:max(2, min(3, codes.shape[1]))]
-    weights = np.linalg.lstsq(basis.T, decoded.T, rcond=None)[0].T
-    angle = np.arccos(codes[0] @ codes[1] / np.prod(np.linalg.norm(codes, axis=1)))
-    arc = mix(*codes, *(np.sin(angle * w) / np.sin(angle) for w in (1 - alpha, alpha)))
-    if len(alpha) > 2 and close(decoded, arc):
-        raise WrongError("not-straight", seen)
-    if not close(decoded, weights @ basis):
-        raise WrongError("off-line", seen)
-    weight_a, weight_b = weights[:, 0], weights[:, 1]
-    if len(basis) > 2 and np.abs(weights[:, 2]).max() > TOLERANCE:
-        shift = weights[:, 2]
-        what = f"{shift[0]:.3g}" if np.ptp(shift) < TOLERANCE else \
-            f"something between {shift.min():.3g} and {shift.max():.3g}"
-        raise WrongError("shifted", seen, what=what)
-    require_sum_of_one(weight_a, weight_b, alpha, seen)
-    require_even(weight_b, alpha, seen)
+def right_frames(codes, count):
+    alpha = np.linspace(0, 1, count)
+    return as_squares(decode(mix(*codes, 1 - alpha, alpha)))
 
 
-def require_sum_of_one(weight_a, weight_b, alpha, seen):
-    if close(weight_a + weight_b, np.ones_like(alpha)):
-        for weights, pattern in ((weight_b, "pattern_a"), (weight_a, "pattern_b")):
-            if np.abs(weights).max() < TOLERANCE:
-                raise WrongError("one-code", f"{len(alpha)} times the same picture", what=pattern)
-        known = ((1 + alpha, -alpha), (-alpha, 1 + alpha))
-        for weights in known:
-            if len(alpha) > 2 and close(weight_a, weights[0]) and close(weight_b, weights[1]):
-                break
-        else:
-            return
-    names = [name_of_weights(weights, alpha) for weights in (weight_a, weight_b)]
-    raise WrongError("weights-sum", seen, what=f"the code of pattern_a counts {names[0]}, that "
-                     f"of pattern_b {names[1]}")
-
-
-def name_of_weights(weights, alpha):
-    """Words for the weights that one code has in all frames."""
-    for name, values in (("not at all", 0 * alpha), ("in full", 0 * alpha + 1), ("alpha", alpha),
-                         ("1 - alpha", 1 - alpha), ("minus alpha", -alpha),
-                         ("1 + alpha", 1 + alpha), ("alpha - 1", alpha - 1)):
-        if close(weights, values):
-            return name
-        if close(weights, values / 2):
-            return f"half of {name}"
-    return f"from {weights[0]:.2f} to {weights[-1]:.2f}"
-
-
-def require_even(places, alpha, seen):
-    """Raise a WrongError if the mixtures lie on the line, but not where they should."""
-    if close(places, alpha):
-        return
-    first, last = places[0], places[-1]
-    if close(places, alpha[::-1]):
-        raise WrongError("reversed", seen)
-    if np.ptp(places) < TOLERANCE:
-        raise WrongError("all-the-same", f"{len(places)} times the same picture")
-    if np.ptp(np.diff(places)) > TOLERANCE:
-        listed = ", ".join(f"{place:.2f}" for place in places[:8])
-        raise WrongError("uneven-steps", seen, places=listed)
-    backwards = first > last
-    first, last = (1 - first, 1 - last) if backwards else (first, last)
-    if first < -TOLERANCE or last > 1 + TOLERANCE:
-        raise WrongError("alpha-range", seen, first=first, last=last)
-    starts, ends = abs(first) < TOLERANCE, abs(last - 1) < TOLERANCE
-    hint = {(True, False): "end-missing", (False, True): "start-missing"}.get(
-        (starts, ends), "both-ends-missing")
-    raise WrongError(hint, seen + (" and the walk runs backwards" if backwards else ""))
-
-
-# --- with the learner's own model ------------------------------------------------------
-def check_with_own_model(learner, function):
-    """With right TODOs 1 and 2, interpolate has to work with the learner's own model too."""
-    shown = "interpolate(vae, pattern_a, pattern_b) with your own SimpleVAE"
-    vae = learner.make_vae()
-    pair = reference.two_patterns()
-    alpha = np.linspace(0, 1, 8)
-    right = as_squares(decode(mix(*encode(pair), 1 - alpha, alpha)))
-    try:
-        if not close(require_arrays(learner.call(function, vae, *pair)), right):
-            raise WrongError("own-model", "other frames than with the model of the checks")
-    except WrongError as wrong:
-        wrong.hint, wrong.called = "own-model", shown
-        raise
-
-
-def fits(rows, pair):
-    """Whether each row is a weighted sum of two vectors."""
+def are_blended(rows, pair):
+    """Whether the rows are weighted sums of two vectors, and some weights no whole numbers."""
     weights = np.linalg.lstsq(pair.T, rows.T, rcond=None)[0]
-    return close(weights.T @ pair, rows)
+    return equal(weights.T @ pair, rows) and np.abs(weights - weights.round()).max() > NEAR
 
 
-def close(answer, right):
-    """Whether two arrays agree, up to rounding."""
-    if answer.shape != right.shape:
-        return False
-    with np.errstate(all="ignore"):
-        return bool(np.abs(answer - right).max(initial=0)
-                    <= TOLERANCE * max(1, np.abs(right).max(initial=0) / 10))
+def require_unchanged(frames, right, seen):
+    """Raise a WrongError for known changes to the pictures that the decoder gave."""
+    low, high = right.min(axis=(1, 2), keepdims=True), right.max(axis=(1, 2), keepdims=True)
+    for hint, what, values in (
+        ("transposed", "", right.transpose(0, 2, 1)),
+        *(("upside-down", "", np.rot90(view, turns, (1, 2)))
+          for view in (right, right[:, ::-1]) for turns in range(4)),
+        ("stretched", "", (right - low) / np.maximum(high - low, NEAR)),
+        ("stretched", "", right / high),
+        ("stretched", "", (right - right.min()) / np.ptp(right)),
+        ("stretched", "", right / right.max()),
+        ("frames-scaled", "rounded to 0 and 1", np.round(right)),
+        ("frames-scaled", "without decimals", np.floor(right)),
+        ("frames-scaled", "black and white exchanged", 1 - right),
+        ("frames-scaled", "moved to the range from -1 to 1", 2 * right - 1),
+        ("frames-scaled", "a second sigmoid", reference.sigmoid(right)),
+    ):
+        wrong_if(equal(frames, values), hint, seen, what=what, step="step 4 of its docstring")
+    # whole numbers, however they were rounded, differ by less than one
+    wrong_if(np.abs(frames - 255 * right).max() < 1.001, "frames-scaled", seen,
+             what="they go from 0 to 255, not from 0 to 1")
+
+
+def require_weights(decoded, codes, seen):
+    """Raise a WrongError that tells from the weights of both codes what was mixed, and how."""
+    alpha = np.linspace(0, 1, len(decoded))
+    basis = np.vstack([codes, np.ones(LATENT_DIM)])[:LATENT_DIM]     # no more than can be told
+    weights = np.linalg.lstsq(basis.T, decoded.T, rcond=None)[0].round(5) + 0.0       # no -0.0
+    a, b, *shifts = weights
+    angle = np.arccos(codes[0] @ codes[1] / np.prod(np.linalg.norm(codes, axis=1)))
+    wrong_if(not equal(weights.T @ basis, decoded), "off-line", seen)
+    wrong_if(equal(b, np.sin(angle * alpha) / np.sin(angle)), "not-straight", seen)
+    for shift in shifts:
+        wrong_if(np.abs(shift).max() > NEAR, "shifted", seen,
+                 what="something" if np.ptp(shift) > NEAR else f"{shift[0]:.3g}")
+    names = [name_of(a, alpha), name_of(b, alpha)]
+    wrong_if(not equal(a + b, np.ones_like(a)) or "minus alpha" in names, "weights-sum", seen,
+             what=f"the code of pattern_a counts {names[0]}, that of pattern_b {names[1]}")
+    wrong_if(names == ["in full", "not at all"], "one-code", seen, what="pattern_a")
+    wrong_if(names == ["not at all", "in full"], "one-code", seen, what="pattern_b")
+    wrong_if(names == ["alpha", "1 - alpha"], "reversed", seen)
+    wrong_if(np.ptp(b) < NEAR, "all-the-same", seen)
+    wrong_if(np.ptp(np.diff(b)) > NEAR, "uneven-steps", seen,
+             places=", ".join(f"{place:.2f}" for place in b[:8]))
+    if b[0] > b[-1]:
+        b, seen = a, f"{seen}, and the walk runs backwards"
+    first, last = b[0], b[-1]
+    wrong_if(min(first, 1 - last) < -NEAR, "alpha-range", seen, first=first, last=last)
+    wrong_if(min(first, 1 - last) > NEAR, "both-ends-missing", seen)
+    wrong_if(first > NEAR, "start-missing", seen)
+    wrong_if(last < 1 - NEAR, "end-missing", seen)
+
+
+def name_of(weights, alpha):
+    """Words for the weights that one code has in all frames."""
+    names = {"not at all": 0 * alpha, "in full": 0 * alpha + 1, "alpha": alpha,
+             "1 - alpha": 1 - alpha, "minus alpha": -alpha, "1 + alpha": 1 + alpha,
+             "alpha - 1": alpha - 1}
+    return next((name for name, values in names.items() if np.allclose(weights, values, atol=NEAR)),
+                f"from {weights[0]:.2f} to {weights[-1]:.2f}")

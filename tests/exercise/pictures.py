@@ -1,15 +1,16 @@
 """my_interpolation.png: what the learner's functions draw, beside what right ones draw.
 
 The frames are made in the process of the learner's code (``make_frames``), the
-picture outside of it (``draw``), where Matplotlib may be slow after all has been said.
+picture outside of it (``show``), where Matplotlib may be slow after all has been said.
+What needs torch is imported where it is used, because the outside does without.
 """
 
-import json
-import types
+import contextlib
 
 from tests.exercise.hints import MORPH, RESULT
 
 ANSWERED = {**RESULT, **MORPH}   # hints of functions that gave something, although it was wrong
+SECONDS = 10             # that the functions may take
 SEED = 7                 # of the patterns that are drawn; training never saw them
 PARTS = ("encode", "decode", "interpolate")      # what a morph is made with
 PICTURE, GIF = "my_interpolation.png", "latent_walk.gif"
@@ -17,77 +18,57 @@ PICTURE, GIF = "my_interpolation.png", "latent_walk.gif"
 
 # --- in the process of the learner's code ------------------------------------------------
 def make_frames(learner, usable, folder, weights_file):
-    """Write the frames of the learner's functions and of right ones, or say why not.
+    """Write rows.npy, the frames of the learner's functions and of right ones, or say why not.
 
     ``usable`` holds the names of the functions that may be called; ``weights_file`` is
     empty for the weights of the last run, or holds one path.
     """
     import numpy as np
+    import torch
 
-    from tests.exercise.hints import WrongError
-    from tests.exercise.reference import ReferenceVAE, interpolate, loud_weights
-    from vae_model import WeightsError, load_model
+    from patterns import PATTERN_TYPES, generate_patterns
+    from tests.exercise.reference import ReferenceVAE, interpolate
+    from vae_model import load_model
 
-    note = {}
-    try:
+    images, labels = generate_patterns(len(PATTERN_TYPES), SEED)      # one of each type
+    patterns = torch.from_numpy(images[labels.argsort()])
+
+    def morphs(function, model, *steps):
+        """The frames of all morphs as one array (morphs, frames, pixels)."""
+        answers = [learner.call(function, model, a.clone(), b.clone(), *steps)
+                   for a, b in zip(patterns, patterns.roll(-1, dims=0))]
+        frames = [frame.detach() if isinstance(frame, torch.Tensor) else frame
+                  for answer in answers for frame in answer]
+        return np.stack(frames).reshape(len(answers), -1, patterns.shape[1])
+
+    problem = "no weights that fit vae_model.py: run " \
+              "python latent_space_exploration.py without options"
+    with contextlib.suppress(Exception):            # then it stays at the problem so far
         weights = layer_by_layer(load_model(*weights_file))
-        if any(weights[name].shape != value.shape for name, value in loud_weights().items()):
-            raise WeightsError
-    except (WeightsError, LookupError):
-        note["problem"] = ("no weights that fit vae_model.py: run "
-                           "python latent_space_exploration.py without options")
-    else:
-        patterns = one_of_each_type()
         right_vae = ReferenceVAE(weights)
-        try:
-            learner.load()
-            vae = learner.make_vae(weights)
-            for name in {"encode", "decode"} - set(usable):
-                setattr(vae, name, types.MethodType(getattr(ReferenceVAE, name), vae))
-                vae.encoded, vae.decoded = [], []
-            mine = learner.module.interpolate if "interpolate" in usable else interpolate
-            learner.module.interpolate = mine       # the challenge calls it
-            pairs = list(zip(patterns, patterns.roll(-1, dims=0)))
-            for name, function, model in (("mine", mine, vae),
-                                          ("right", interpolate, right_vae)):
-                rows = [learner.call(function, model, a.clone(), b.clone()) for a, b in pairs]
-                np.save(folder / f"{name}.npy", as_rows(rows, patterns.shape[1]))
-            if "create_latent_walk_animation" in usable:
-                learner.call(learner.module.create_latent_walk_animation, vae, patterns)
-        except (WrongError, ValueError, RuntimeError, TypeError, AttributeError):
-            note["problem"] = "what is written gives no frames that could be drawn yet"
-    (folder / "note.json").write_text(json.dumps(note))
+        problem = "what is written gives no frames that could be drawn yet"
+        learner.load()
+        vae = learner.make_vae(weights)
+        for name in {"encode", "decode"} - set(usable):
+            setattr(vae, name, getattr(right_vae, name))
+        if "interpolate" not in usable:
+            learner.module.interpolate = interpolate       # the challenge calls it, too
+        mine = morphs(learner.module.interpolate, vae)
+        right = morphs(interpolate, right_vae, mine.shape[1])
+        np.save(folder / "rows.npy", np.stack([mine, right], axis=1).astype(float))
+        if "create_latent_walk_animation" in usable:
+            learner.call(learner.module.create_latent_walk_animation, vae, patterns)
+        problem = ""
+    (folder / "problem.txt").write_text(problem)
 
 
 def layer_by_layer(trained):
     """The weights of a trained VAE under the names of SimpleVAE's layers: a state dict."""
-    layers = {"encoder_fc1": trained.encoder[0], "encoder_fc2": trained.encoder[2],
-              "fc_mu": trained.fc_mu, "decoder_fc1": trained.decoder[0],
-              "decoder_fc2": trained.decoder[2], "decoder_out": trained.decoder[4]}
-    return {f"{name}.{kind}": getattr(layer, kind).detach()
-            for name, layer in layers.items() for kind in ("weight", "bias")}
+    from tests.exercise.reference import SIZES
 
-
-def one_of_each_type():
-    """A pattern of each type: tensor (4, input_dim)."""
-    import numpy as np
-    import torch
-
-    from patterns import PATTERN_TYPES, generate_patterns
-
-    images, labels = generate_patterns(10 * len(PATTERN_TYPES), SEED)
-    first = [int(np.flatnonzero(labels == kind)[0]) for kind in range(len(PATTERN_TYPES))]
-    return torch.from_numpy(images[first])
-
-
-def as_rows(rows, pixels):
-    """Frames of whatever kind as an array (morphs, frames, pixels)."""
-    import numpy as np
-    import torch
-
-    plain = [[frame.detach().numpy() if isinstance(frame, torch.Tensor) else np.asarray(frame)
-              for frame in row] for row in rows]
-    return np.array(plain, dtype=np.float32).reshape(len(rows), -1, pixels)
+    layers = [*trained.encoder[::2], trained.fc_mu, *trained.decoder[::2]]     # no activations
+    return {f"{name}.{kind}": values.detach() for name, layer in zip(SIZES, layers)
+            for kind, values in layer.named_parameters()}
 
 
 # --- outside of it ---------------------------------------------------------------------------
@@ -97,55 +78,42 @@ def show(judgement, workshop, *weights_file):
 
     from patterns import OUTPUT_DIR, png, publish
 
-    states = {todo.name: one for todo, one in judgement.results.items()}
-    begun = [name for name, one in states.items() if one.state in ("right", "wrong")]
-    if not begun or judgement.file.state == "wrong":
-        return ""
-    usable = [name for name in begun if states[name].state == "right"
-              or states[name].hint in ANSWERED]
+    results = {todo.name: one for todo, one in judgement.results.items()}
+    right = {name for name, one in results.items() if one.state == "right"}
+    usable = [name for name, one in results.items() if name in right or one.hint in ANSWERED]
     mine = [name for name in PARTS if name in usable]
+    if judgement.file.state == "wrong" or not {"right", "wrong"} & {
+            one.state for one in results.values()}:
+        return ""
     if not mine:
         return "No picture: none of your functions gives anything that could be drawn yet."
-    job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": 10,
+    job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": SECONDS,
            "weights": [str(file) for file in weights_file]}
-    *_, last = workshop.run([job], job["left"])
-    folder = workshop.folder
-    if last["kind"] != "done" or not (folder / "note.json").exists():
+    *_, last = workshop.run([job], SECONDS)
+    if last["kind"] != "done":
         return "No picture: what is written did not get to its end with the trained weights."
-    note = json.loads((folder / "note.json").read_text())
-    if "problem" in note:
-        return f"No picture: {note['problem']}"
-    gif = folder / "outputs" / GIF
-    label = whose(mine, all(states[name].state == "right" for name in mine))
-    files = {PICTURE: png(draw, np.load(folder / "mine.npy"), np.load(folder / "right.npy"), label)}
+    problem = (workshop.folder / "problem.txt").read_text()
+    if problem:
+        return f"No picture: {problem}"
+    whole, state = len(mine) == len(PARTS), "" if right.issuperset(mine) else " (not right yet)"
+    label = f"yours{state}" if whole else f"your {' and '.join(mine)}{state},\nthe rest is ours"
+    files = {PICTURE: png(draw, np.load(workshop.folder / "rows.npy"), label)}
     line = (f"Picture: {OUTPUT_DIR.name}/{PICTURE}\n"
             f"         (in each pair above: {' '.join(label.split())}; below: a right answer)")
-    if gif.exists() and all(one.state == "right" for one in states.values()):
+    gif = workshop.folder / "outputs" / GIF
+    if gif.exists() and right == set(results):
         files[GIF] = gif.read_bytes()
         line += f"\nGIF:     {OUTPUT_DIR.name}/{GIF} (open it in a browser)"
     publish(files, OUTPUT_DIR)
     return line
 
 
-def whose(mine, right):
-    """In words: which of the functions behind a morph are the learner's, and how good they are."""
-    text = "yours" if len(mine) == len(PARTS) else f"your {' and '.join(mine)}"
-    text += "" if right else " (not right yet)"
-    return text if len(mine) == len(PARTS) else f"{text},\nthe rest is ours"
-
-
-def draw(mine, right, maker):
-    """A figure of the frames that the learner's functions and right ones made."""
-    import numpy as np
-
+def draw(rows, maker):
+    """A figure of frames (morphs, 2, frames, pixels): the learner's above, right ones below."""
     from patterns import PATTERN_TYPES, grid_figure
 
-    count = mine.shape[1]
-    right = right if right.shape[1] == count else right[:, np.linspace(
-        0, right.shape[1] - 1, count).round().astype(int)]
-    rows = np.stack([mine, right], axis=1).reshape(2 * len(mine), count, -1)
-    to_names = [*PATTERN_TYPES[1:], PATTERN_TYPES[0]]
-    labels = [label for start, end in zip(PATTERN_TYPES, to_names)
+    labels = [label for start, end in zip(PATTERN_TYPES, PATTERN_TYPES[1:] + PATTERN_TYPES[:1])
               for label in (f"{start} to {end}\n{maker}", "a right answer")]
-    return grid_figure("From pattern to pattern through the trained latent space", rows,
-                       labels, [str(number) for number in range(1, count + 1)])
+    return grid_figure("From pattern to pattern through the trained latent space",
+                       rows.reshape(-1, *rows.shape[2:]), labels,
+                       [str(number + 1) for number in range(rows.shape[2])])

@@ -9,10 +9,10 @@ counted.
 """
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from patterns import IMAGE_SIZE
 from tests.exercise import reference
@@ -24,9 +24,12 @@ NAME = "create_latent_walk_animation"
 SMALLEST = 256          # pixels per side
 DARK, BRIGHT = 0.1, 0.8   # ends of the ramp; 1.0 is kept for a pattern itself, to show overflows
 NEAR = 0.012            # by which brightness, 0 to 1, may differ: rounding to 255 steps, a palette
-AT_A_PATTERN = 0.03     # a weight this close to 1 shows the pattern itself
+AT_A_PATTERN = 0.97     # a weight from here on shows the pattern itself
+LEFT_OVER = 0.08        # by which weights may differ from those of a mixture of two codes
 LARGEST_STEP = 0.51     # of the way from one pattern to the next
-STEP_4 = "step 4 of its docstring"
+MOVED = 0.01            # of the way: less is rounding
+RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
+GRID = np.linspace(0, 1, 1001)
 
 
 # --- the test card --------------------------------------------------------------------
@@ -34,10 +37,6 @@ def curved(weight):
     """Brightness of a weight, both 0 to 1. It is no straight line, so that a mixture of two
     pictures differs from the picture of a mixture."""
     return weight * (0.4 + 0.6 * weight)
-
-
-RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
-GRID = np.linspace(0, 1, 1001)
 
 
 class TestCard(ReferenceVAE):
@@ -52,412 +51,258 @@ class TestCard(ReferenceVAE):
         self.codes = torch.eye(len(patterns), LATENT_DIM)
 
     def encode(self, x):
-        super().encode(x)                       # refuses what a layer refuses, and notes it
+        real = super().encode(x)                # refuses what a layer refuses, and notes it
         distance = (x.detach().unsqueeze(-2).float() - self.patterns).abs().amax(-1)
         nearest, which = distance.min(-1)
-        codes = self.codes[which] + nearest.unsqueeze(-1)         # a stranger is off the way
-        return codes + 0 * self.fc_mu.bias.sum()                  # records gradients
+        # a stranger is off the way; 0 * real records gradients
+        return self.codes[which] + nearest.unsqueeze(-1) + 0 * real
 
     def decode(self, z):
-        super().decode(z)
-        weights = z[..., :len(self.patterns)]
-        if weights.shape[-1] < len(self.patterns):
-            weights = torch.cat([weights, 1 - weights.sum(-1, keepdim=True)], dim=-1)
-        weights = weights.clamp(0, 1)
-        grey = DARK + (1 - DARK) * curved(weights)
-        grey = torch.where(weights > 1 - 1e-5, 1.0, grey)
-        rows = grey.repeat_interleave(IMAGE_SIZE, -1)
+        real = super().decode(z)
+        weights = torch.cat([z, 1 - z.sum(-1, keepdim=True)], dim=-1)[..., :len(self.patterns)]
+        weights = (1.00001 * weights).clamp(0, 1)             # a pattern itself is 1, not nearly
+        rows = (DARK + (1 - DARK) * curved(weights)).repeat_interleave(IMAGE_SIZE, -1)
         ramp = torch.from_numpy(RAMP).float().expand(*z.shape[:-1], -1)
-        rest = torch.full((*z.shape[:-1], PIXELS - rows.shape[-1] - IMAGE_SIZE), DARK)
-        return torch.cat([ramp, rows, rest], dim=-1) + 0 * self.fc_mu.bias.sum()
+        card = torch.cat([ramp, rows], dim=-1)
+        return F.pad(card, (0, PIXELS - card.shape[-1]), value=DARK) + 0 * real
 
 
-@dataclass
-class Gif:
-    """What a GIF shows."""
-
-    pictures: np.ndarray     # (frames, height, width), uint8
-    durations: np.ndarray    # (frames,), milliseconds
-    loops: int | None        # 0: for ever, None: plays once
-    coloured: bool
-
-    @property
-    def small(self):
-        """One value for each block, 0 to 1: (frames, IMAGE_SIZE, IMAGE_SIZE)."""
-        return self.sampled(0.5)
-
-    def sampled(self, *places):
-        """Pixels at given places, 0 to 1, inside each block."""
-        cells = np.arange(IMAGE_SIZE)[:, None] + np.array(places)
-        rows, columns = ((cells.ravel() * side / IMAGE_SIZE).astype(int)
-                         for side in self.pictures.shape[1:])
-        return self.pictures[:, rows[:, None], columns] / 255
-
-
+# --- the calls ------------------------------------------------------------------------
 def check_walk(learner, right):
     """Raise the first WrongError that is found."""
-    learner.find(learner.module, NAME)
     if "interpolate" not in right:
         learner.module.interpolate = reference.interpolate
-    usual = check_once(learner, 3, None)
-    slower = check_once(learner, min(5, LATENT_DIM + 1, IMAGE_SIZE - 2), 4)
-    try:
-        require_speed(usual, slower)
-    except WrongError as wrong:
-        wrong.called = f"{NAME}(vae, patterns), and again with fps=4"
-        raise
-    check_once(learner, 2, 20)
+    usual = check_once(learner, 3)
+    slower = check_once(learner, min(5, LATENT_DIM + 1, IMAGE_SIZE - 2), fps=4)
+    require_speed(np.array([usual, slower]))
+    check_once(learner, 2, fps=20)
 
 
-def check_once(learner, count, fps):
-    """Let a GIF be written, look at all but its speed, and return it."""
-    count = min(count, LATENT_DIM + 1)
+def check_once(learner, count, **options):
+    """Let a GIF be written, look at all but its speed; return how many ms a frame stays."""
     patterns = reference.some_patterns(count)
     vae, untouched = TestCard(patterns), patterns.clone()
-    options = {} if fps is None else {"fps": fps}
-    shown = f"{NAME}(vae, patterns{''.join(f', {n}={v}' for n, v in options.items())}) " \
-            f"with {count} patterns"
+    given = "".join(f", {name}={value}" for name, value in options.items())
+    shown = f"{NAME}(vae, patterns{given}) with {count} patterns"
     learner.empty_folders()
     try:
-        learner.call(getattr(learner.module, NAME), vae, patterns, called=shown, **options)
+        learner.call(learner.find(learner.module, NAME), vae, patterns, called=shown, **options)
         if not torch.equal(patterns, untouched):
             raise WrongError("arguments-changed", "the patterns are not as before after the call")
-        gif = read_gif(find_file(learner.folder))
-        require_pictures(gif, untouched.double().numpy(), vae)
-        require_loop(gif)
+        pictures, durations, loops = read_gif(learner.folder)
+        shares = shares_of(pictures, untouched.double().numpy(), vae)
+        require_route(shares)
+        require_steady(pictures, durations, loops, shares)
     except WrongError as wrong:
         wrong.called = shown
         raise
     finally:
         learner.empty_folders()
-    return gif
+    return np.median(durations)
 
 
-# --- the file ---------------------------------------------------------------------------
-def find_file(folder):
-    """The GIF, in the place that was asked for."""
-    file = folder / "outputs" / "latent_walk.gif"
-    if file.exists():
-        return file
-    written = [path.relative_to(place.parent if place.name == "outputs" else place)
-               for place in (folder / "outputs", folder / "cwd")
-               for path in place.rglob("*") if path.is_file()]
-    if len(written) > 2:
-        raise WrongError("many-files", f"{len(written)} files, but none at GIF_FILE")
-    if written:
-        raise WrongError("wrong-place", f"a file {written[0]}, but none at GIF_FILE")
-    raise WrongError("no-file", "no file at GIF_FILE after the call")
+def require_none(seen, cases, **details):
+    """Raise a WrongError for the first of the cases (hint, applies, what exactly) that applies."""
+    for hint, applies, *what in cases:
+        if applies:
+            raise WrongError(hint, seen, what="".join(what), **details)
 
 
-def read_gif(file):
+# --- the pictures ---------------------------------------------------------------------
+def read_gif(folder):
+    """Pictures (frames, height, width) in uint8, milliseconds of each, how often they play.
+
+    Raise a WrongError unless they are grey squares that are made of blocks.
+    """
     from PIL import Image, ImageSequence  # what imageio reads GIFs with
 
-    if not file.read_bytes().startswith(b"GIF8"):
-        raise WrongError("not-a-gif", "a file of another kind")
+    file = folder / "outputs" / "latent_walk.gif"
+    if not file.exists():
+        others = sorted(path.name for place in ("outputs", "cwd")
+                        for path in (folder / place).rglob("*") if path.is_file())
+        require_none(f"no file at GIF_FILE; other files: {', '.join(others[:4]) or 'none'}", (
+            ("many-files", len(others) > 2), ("wrong-place", others), ("no-file", True)))
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=["GIF"]) as image:
             loops = image.info.get("loop")
             frames = [(np.asarray(frame.convert("RGB")), frame.info.get("duration", 0))
                       for frame in ImageSequence.Iterator(image)]
-    except (OSError, SyntaxError, ValueError) as error:
-        raise WrongError("not-a-gif", str(error)) from None
-    pictures, durations = zip(*frames)
-    if loops is None and len(frames) == 1:
-        loops = 0                                         # a still picture need not loop
-    few = np.stack([picture[::5, ::5] for picture in pictures]).astype(int)
-    coloured = max(np.abs(few[..., 0] - few[..., k]).max() for k in (1, 2)) > 24
-    return Gif(np.stack([picture[..., 1] for picture in pictures]),
-               np.array(durations, dtype=float), loops, coloured)
+    except (OSError, SyntaxError, ValueError):
+        raise WrongError("not-a-gif", "a file that cannot be read as a GIF") from None
+    colours, durations = zip(*frames)
+    pictures = np.stack([colour[..., 1] for colour in colours])
+    count, height, width = pictures.shape
+    require_none(f"different frames: {count}; pixels: {width} x {height}", (
+        ("too-small", max(height, width) < SMALLEST),
+        ("margins", min(pictures[:, [0, -1]].min(), pictures[..., [0, -1]].min()) == 255),
+        ("not-square", height != width),
+        ("coloured", np.ptp([colour[::9, ::9] for colour in colours], axis=-1).max() > 24),
+        ("black", pictures.max() <= 1),
+        ("tiled", is_tiled(pictures[0])),
+        ("smoothed", is_smoothed(pictures)),
+        ("one-picture", count == 1 and durations[0] <= 250),
+        ("frames-the-same", count == 1)))
+    return pictures, np.array(durations, dtype=float), loops
 
 
-def require_loop(gif):
-    if gif.loops != 0:
-        times = "once" if gif.loops is None else f"{gif.loops + 1} times"
-        raise WrongError("plays-once", "a GIF that comes to an end", what=times)
+def sampled(pictures, *places):
+    """Brightness, 0 to 1, at some places, 0 to 1, across and down each block."""
+    cells = (np.arange(IMAGE_SIZE)[:, None] + np.array(places)).ravel() / IMAGE_SIZE
+    rows, columns = ((cells * side).astype(int) for side in pictures.shape[1:])
+    return pictures[:, rows[:, None], columns] / 255
 
 
-# --- the pictures -----------------------------------------------------------------------
-def require_pictures(gif, patterns, vae):
-    """Raise a WrongError unless the frames are the walk that was asked for."""
-    height, width = gif.pictures.shape[1:]
-    seen = f"frames of {width} x {height} pixels"
-    if min(height, width) < SMALLEST <= max(height, width):
-        raise WrongError("not-square", seen)
-    if min(height, width) < SMALLEST:
-        raise WrongError("too-small", f"{seen}; at least {SMALLEST} are asked for")
-    border = np.concatenate([gif.pictures[:, [0, -1]].ravel(), gif.pictures[..., [0, -1]].ravel()])
-    if border.min() == 255:
-        raise WrongError("margins", f"{seen} with a white border")
-    if height != width:
-        raise WrongError("not-square", seen)
-    if gif.coloured:
-        raise WrongError("coloured", f"{seen} in colours")
-    require_brightness(gif)
-    require_blocks(gif, seen)
-    weights = weights_of(gif, len(patterns))
-    if weights is None:
-        explain_pictures(gif, patterns, vae)
-    if len(gif.pictures) == 1:
-        time = gif.durations[0]
-        raise WrongError("one-picture" if time <= 250 else "frames-the-same",
-                         f"a GIF that shows one picture only, for {time:g} milliseconds")
-    if (np.abs(weights.sum(axis=1) - 1) > 0.08).any() and vae.decoded and not vae.encoded:
-        raise WrongError("patterns-unused", "frames on no way between the patterns")
-    require_route(places_of(weights), len(patterns))
-    require_no_stutter(gif, weights)
+def is_tiled(picture):
+    """Whether a small picture comes again and again: row by row, or run together (np.resize)."""
+    flat = picture.ravel()
+    periods = IMAGE_SIZE * picture.shape[1], PIXELS
+    return np.ptp(flat) > 0 and any((flat[n:] == flat[:-n]).all() for n in periods)
 
 
-def require_brightness(gif):
-    if gif.pictures.max() <= 1:
-        raise WrongError("black", "frames that are black, or nearly so")
+def is_smoothed(pictures):
+    """Whether brightness varies in blocks, but by less than in a picture without blocks."""
+    blocks = sampled(pictures, 0.15, 0.5, 0.85).reshape(-1, IMAGE_SIZE, 3, IMAGE_SIZE, 3)
+    varies = np.abs(blocks - blocks[:, :, 1:2, :, 1:2])
+    return varies.mean() > 0.005 and varies.max() < 0.8
 
 
-def require_blocks(gif, seen):
-    """Raise a WrongError unless each pixel became a block of one brightness."""
-    picture = gif.pictures[0].astype(int)
-    side, flat = IMAGE_SIZE, picture.ravel()
-    again = (picture[side:] == picture[:-side]).all() \
-        and (picture[:, side:] == picture[:, :-side]).all()
-    if again or (flat[PIXELS:] == flat[:-PIXELS]).all() and np.ptp(flat):
-        raise WrongError("tiled", f"{seen}, in which the same small picture comes again and again")
-    middle = gif.small[:, :, None, :, None]
-    blocks = gif.sampled(0.15, 0.85).reshape(len(gif.pictures), side, 2, side, 2)
-    if np.abs(blocks - middle).mean() > 0.01 and np.abs(blocks - middle).max() < 0.8:
-        raise WrongError("smoothed", f"{seen}, in which neighbouring pixels run into each other")
+def shares_of(pictures, patterns, vae):
+    """What each frame is mixed from: (frames, patterns), one or two shares, which add up to 1."""
+    small, count = sampled(pictures, 0.5), len(patterns)
+    if not is_card(small, count):
+        explain_pictures(small, patterns, vae)
+    grey = (small[:, 1:count + 1].mean(axis=2) - DARK) / (1 - DARK)
+    weights = np.interp(grey, curved(GRID), GRID)
+    own = weights.max(axis=1) > AT_A_PATTERN
+    off = np.abs(weights.sum(axis=1) - 1) > LEFT_OVER
+    others = np.sort(weights[~own], axis=1)[:, :-2].sum(axis=1)
+    require_none("frames that lie on no straight way between two of the patterns", (
+        ("wrapped", grey.min() < -0.05),
+        ("patterns-unused", off.any() and not vae.encoded),
+        ("walk-of-pixels", off[~own].any()),
+        ("off-the-way", (others > LEFT_OVER).any())))
+    np.put_along_axis(weights, np.argsort(weights)[:, :-2], 0, axis=1)
+    weights[own] = np.eye(count)[weights[own].argmax(axis=1)]
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
-def weights_of(gif, count):
-    """How much of each pattern every frame shows: (frames, count); None if it is no test card."""
-    small = gif.small
-    rows = small[:, 1:count + 1]
-    constant = np.ptp(rows, axis=2).max() < NEAR
-    if not constant or np.abs(small[:, 0] - RAMP).max() > NEAR:
-        return None
-    grey = (rows.mean(axis=2) - DARK) / (1 - DARK)
-    if grey.min() < -0.05:
-        raise WrongError("wrapped", "dark stripes where the decoder gave white")
-    return np.interp(grey, curved(GRID), GRID)
+def is_card(small, count):
+    """Whether frames are pictures of the test card, unchanged."""
+    return np.abs(small[:, 0] - RAMP).max() < NEAR \
+        and np.ptp(small[:, 1:count + 1], axis=2).max() < NEAR
 
 
-def explain_pictures(gif, patterns, vae):
+def explain_pictures(small, patterns, vae):
     """Raise a WrongError for frames that the test card does not make."""
-    small, count = gif.small, len(patterns)
+    count, flat = len(patterns), small.reshape(len(small), -1)
     seen = "frames that show other pictures than the decoder makes on such a walk"
-    flat = small.reshape(len(small), -1)
-    if not vae.decoded and (shows(flat, patterns) or shows(flat[:, 5:], patterns[:, 5:])):
-        whole = all(np.abs(patterns - frame).max(axis=1).min() < NEAR for frame in flat)
-        raise WrongError("originals-shown" if whole else "walk-of-pixels", seen)
-    if not vae.decoded:
-        raise WrongError("decoder-unused" if vae.encoded else "model-unused",
-                         f"{seen}; vae decoded nothing")
-    for hint, turned in (
-        ("transposed", small.transpose(0, 2, 1)), ("upside-down", small[:, ::-1]),
-        ("upside-down", small[:, :, ::-1]), ("upside-down", small[:, ::-1, ::-1]),
-        ("upside-down", np.rot90(small, 1, (1, 2))), ("upside-down", np.rot90(small, 3, (1, 2))),
-    ):
-        if np.abs(turned[:, 0] - RAMP).max() < NEAR and np.ptp(
-                turned[:, 1:count + 1], axis=2).max() < NEAR:
-            raise WrongError(hint, seen, step="what happens to a frame")
-    if np.ptp(small[:, 1:count + 1], axis=2).max() > 0.05 and not np.ptp(small[:, 0]) > 0.05:
-        raise WrongError("unknown", seen)
-    require_tones(small, seen)
-
-
-def shows(flat, patterns):
-    """Whether each frame is a mixture of the given patterns."""
-    weights = np.linalg.lstsq(patterns.T, flat.T, rcond=None)[0]
-    return np.sqrt(np.mean((weights.T @ patterns - flat) ** 2)) < NEAR
-
-
-def require_tones(small, seen):
-    """Raise a WrongError that tells from the ramp what was done to brightness."""
+    mixed = np.linalg.lstsq(patterns.T, flat.T, rcond=None)[0].T @ patterns
+    originals = max(np.abs(patterns - frame).max(axis=1).min() for frame in flat) < NEAR
+    turned = [np.rot90(one, k, (1, 2)) for one in (small, small[:, ::-1]) for k in range(4)]
+    require_none(seen, (
+        ("originals-shown", not vae.decoded and originals),
+        ("walk-of-pixels", not vae.decoded and np.sqrt(np.mean((mixed - flat)**2)) < NEAR),
+        ("decoder-unused", not vae.decoded and vae.encoded),
+        ("model-unused", not vae.decoded),
+        ("transposed", is_card(small.transpose(0, 2, 1), count)),
+        ("upside-down", any(is_card(one, count) for one in turned)),
+        ("unknown", np.ptp(small[:, 1:count + 1], axis=2).max() > 0.05 >= np.ptp(small[:, 0])),
+    ), step="what happens to a frame")
     ramp = small[:, 0]
-    seen = f"{seen}: the ramp from {DARK} to {BRIGHT} became {ramp[0, 0]:.2f} to {ramp[0, -1]:.2f}"
-
-    def is_ramp(values):
-        return np.abs(ramp - values).max() < NEAR
-
-    if is_ramp(1 - RAMP):
-        raise WrongError("inverted", seen)
-    if is_ramp(RAMP.round()) or set(np.unique(small)) <= {0, 1}:
-        raise WrongError("rounded", seen)
-    factors = (ramp @ RAMP) / (RAMP @ RAMP)
-    if np.abs(ramp - factors[:, None] * RAMP).max() < NEAR and factors.max() < 1 - NEAR:
-        raise WrongError("too-dark", seen, what=f"{255 * factors[0]:.0f}")
-    low, high = small.min(axis=(1, 2)), small.max(axis=(1, 2))
-    rising = (np.diff(ramp, axis=1) > -NEAR).all()
-    if rising and ((low < 0.02).all() or (high > 0.98).all()):
-        raise WrongError("stretched", seen, step=STEP_4)
-    for factor in (256, 257, 260, 300, 500, 510, 512, 1000, 1024, 255 * 255, 255 * 256):
-        if is_ramp(np.floor(factor * RAMP) % 256 / 255):
-            raise WrongError("wrapped", seen)
-    raise WrongError("tones" if rising else "wrapped", seen)
+    factors = ramp @ RAMP / (RAMP @ RAMP)
+    multiplied = np.abs(ramp - factors[:, None] * RAMP).max() < NEAR
+    falls = (np.diff(ramp, axis=1) < -NEAR).any()
+    ends = f"{ramp[0, 0]:.2f} to {ramp[0, -1]:.2f}"
+    require_none(f"{seen}: the ramp from {DARK} to {BRIGHT} became {ends}", (
+        ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),
+        ("rounded", set(np.unique(small)) <= {0, 1}),
+        ("too-dark", multiplied and factors.max() < 1 - NEAR, f"{255 * factors[0]:.0f}"),
+        ("stretched", not falls and (small.min(axis=(1, 2)).max() < 0.02
+                                     or small.max(axis=(1, 2)).min() > 0.98)),
+        ("wrapped", falls or multiplied),
+        ("tones", True),
+    ), step="step 4 of its docstring")
 
 
-# --- the route ------------------------------------------------------------------------------
-def places_of(weights):
-    """Each frame as (i, j, alpha), on the way from pattern i to j > i; (k, k, 0) for k itself."""
-    places = []
-    for row in weights:
-        i, j = sorted(np.argsort(row)[-2:])
-        if row.max() > 1 - AT_A_PATTERN:
-            k = int(row.argmax())
-            places.append((k, k, 0.0))
-        else:
-            if abs(row.sum() - 1) > 0.08:
-                raise WrongError("walk-of-pixels", "frames that are mixtures of decoded pictures")
-            if row.sum() - row[i] - row[j] > 0.08:
-                raise WrongError("off-the-way", "frames with more than two patterns in them")
-            places.append((int(i), int(j), float(row[j] / (row[i] + row[j]))))
-    return places
+# --- the route, and the time ----------------------------------------------------------
+def require_route(shares):
+    """Raise a WrongError unless the walk goes from 0 to 1 and so on to the last, and to 0.
 
-
-def require_route(places, count):
-    """Raise a WrongError unless the walk visits 0, 1, ..., count - 1 and goes back to 0."""
-    legs, visited = legs_of(places), visits(places)
-    names = ", ".join(map(str, visited)) or "none"
-    seen = f"a walk by the patterns {names} (counted from 0)"
-    tour = [(k, (k + 1) % count) for k in range(count)]
-    if not legs:
-        raise WrongError("jump-cuts", f"{seen}, with no frame on the way")
-    if turned(legs, tour[0]) != tour:
-        explain_route(legs, visited, tour, seen)
-    left_out = [k for k in range(count) if k not in visited]
-    steps = np.array([step(*pair) for pair in itertools.pairwise(places)])
-    if left_out:
-        numbers = ", ".join(map(str, left_out))
-        even = len(steps) and np.ptp(steps) < 0.05
-        raise WrongError("frames-left-out" if even else "never-arrives",
-                         f"{seen}; it comes near to pattern {numbers}, but the frame itself is "
-                         "missing")
-    if steps.max() > LARGEST_STEP:
-        raise WrongError("jump-cuts", f"{seen}, with a jump of more than half the way")
-    if step(places[-1], places[0]) > LARGEST_STEP:
-        raise WrongError("not-closed", f"{seen}, and a jump from the last frame to the first")
-
-
-def explain_route(legs, visited, tour, seen):
-    """Raise a WrongError for stretches that are missing, too many, or in another direction."""
-    count, walked = len(tour), set(legs)
-    back = [(j, i) for i, j in tour]
-    missing = [leg for leg in tour if leg not in walked]
-    left_out = [k for k in range(count) if not any(k in leg for leg in legs)]
-    there = tour[:-1]
-    if count > 2 and walked == set(there + [(j, i) for i, j in there]) and len(legs) > count:
-        raise WrongError("there-and-back", seen)
-    if legs == tour[-1:] and count > 2 or count == 2 and legs == tour[1:]:
-        raise WrongError("last-stretch-only", f"{seen}, on one stretch alone")
-    if walked == set(back) and count > 2:
-        jumps = not all(a[1] == b[0] for a, b in itertools.pairwise(legs))
-        raise WrongError("stretch-backwards" if jumps else "other-order", seen)
-    if len(legs) > 1 and len(walked) > 1 and all(i == 0 for i, _ in legs):
-        raise WrongError("from-the-first", seen)
-    if left_out:
-        what = "a pattern" if len(left_out) == 1 else "patterns"
-        raise WrongError("pattern-skipped", seen,
-                         what=f"{what}, counted from 0: {', '.join(map(str, left_out))}")
-    if walked - set(tour):
-        raise WrongError("other-order", seen)
-    twice = [leg for leg in tour if legs.count(leg) > 1]
-    if missing == tour[-1:]:
-        raise WrongError("not-closed", seen)
-    if missing:
-        raise WrongError("stretch-missing", seen, what=", ".join(
-            f"from {i} to {j}" for i, j in missing))
-    if twice:
-        raise WrongError("stretch-twice", seen, what=f"from {twice[0][0]} to {twice[0][1]}")
-    raise WrongError("other-order", seen)
-
-
-def legs_of(places):
-    """The stretches between two patterns in the order walked: a list of (from, to).
-
-    A stretch of one frame has no direction of its own; the pattern in front of it or
-    behind it tells.
+    What counts is how far it goes in all from each pattern towards each other one: once from
+    each to the next, and nowhere else.
     """
-    legs = []
-    for (i, j), group in itertools.groupby(enumerate(places), key=lambda one: one[1][:2]):
-        if i == j:
-            continue
-        numbers, alphas = zip(*((number, place[2]) for number, place in group))
-        for part, start, end in monotone(alphas, numbers[0]):
-            forward = part[-1] > part[0]
-            if len(part) == 1:
-                before = places[start - 1] if start else None
-                after = places[end + 1] if end + 1 < len(places) else None
-                forward = (before[0] == i if before and before[0] == before[1]
-                           else after[0] == j if after and after[0] == after[1] else True)
-            legs.append((i, j) if forward else (j, i))
-    if len(legs) > 1 and legs[0] == legs[-1] and places[0][0] != places[0][1]:
-        legs.pop()                     # a walk that starts in the middle of a stretch
-    return legs
+    count = shares.shape[1]
+    ways = np.array([way(*pair) for pair in zip(shares, np.roll(shares, -1, axis=0))])
+    jumps = ways.max(axis=(1, 2)) > LARGEST_STEP
+    travelled = ways[:-1][~jumps[:-1]].sum(axis=0)
+    walked = set(map(tuple, np.argwhere(travelled > MOVED).tolist()))
+    tour = [(k, (k + 1) % count) for k in range(count)]
+    mirrored = {(j, i) for i, j in walked}
+    missing = [stretch for stretch in tour if stretch not in walked]
+    twice = [stretch for stretch in tour if travelled[stretch] > 1 + MOVED]
+    stretches = ", ".join(f"from {i} to {j}" for i, j in missing or twice)
+    skipped = [f"pattern {k}" for k in range(count) if not any(k in pair for pair in walked)]
+    own = [int(row.argmax()) for row in shares if row.max() == 1]
+    visited = ", ".join(str(k) for k, _ in itertools.groupby(own)) or "none"
+    passed_by = len(set(own)) < count
+    seen = f"a walk that shows these patterns, counted from 0: {visited}; jumps: {jumps.sum()}"
+    require_none(seen, (
+        ("jump-cuts", not walked),
+        ("there-and-back", missing == tour[-1:] and mirrored == walked),
+        ("last-stretch-only", walked == {tour[-1]}),
+        ("stretch-backwards", missing and mirrored == set(tour) and jumps[:-1].any()),
+        ("from-the-first", {(0, 1), (0, 2)} <= walked and travelled[1:].max() < 0.6),
+        ("pattern-skipped", skipped, ", ".join(skipped)),
+        ("stretch-twice", twice and not missing, stretches),
+        ("other-order", walked - set(tour)),
+        ("not-closed", missing == tour[-1:]),
+        ("stretch-missing", missing, stretches),
+        ("frames-left-out", passed_by and np.ptp(ways[:-1].sum(axis=(1, 2))) < 0.05),
+        ("never-arrives", passed_by),
+        ("jump-cuts", jumps[:-1].any()),
+        ("not-closed", jumps[-1])))
 
 
-def monotone(alphas, first):
-    """Cut a row of numbers where it turns round: (numbers, index of first, index of last)."""
-    cuts, sign = [0], 0
-    for k in range(1, len(alphas)):
-        step = np.sign(round(alphas[k] - alphas[k - 1], 3))
-        if step and sign and step != sign:
-            cuts.append(k)
-            sign = 0
-        elif step:
-            sign = step
-    cuts.append(len(alphas))
-    return [(alphas[a:b], first + a, first + b - 1) for a, b in itertools.pairwise(cuts)]
+def way(one, other):
+    """How far a step from frame to frame goes between patterns: a matrix [from, to].
+
+    From stretch to stretch it goes by way of the pattern that both have in them; without
+    such a pattern it is a jump.
+    """
+    matrix = np.zeros((len(one), len(one)))
+    shared = np.flatnonzero(one * other)
+    if not len(shared):
+        return matrix + 1
+    stops = [one, other] if len(shared) > 1 else [one, np.eye(len(one))[shared[0]], other]
+    for start, end in itertools.pairwise(stops):
+        matrix[(start - end).argmax(), (end - start).argmax()] += (end - start).max()
+    return matrix
 
 
-def visits(places):
-    """The patterns whose own frames are shown, in order."""
-    own = (i for i, j, _ in places if i == j)
-    return [pattern for pattern, _ in itertools.groupby(own)]
+def require_steady(pictures, durations, loops, shares):
+    """Raise a WrongError unless all frames are new ones, stay for the same time, for ever."""
+    usual = np.median(durations)
+    longer, shorter = durations > 1.5 * usual, durations < 0.6 * usual
+    played = {None: "once", 0: "for ever"}.get(loops) or f"{loops + 1} times"
+    same = any(np.array_equal(*pair) for pair in itertools.pairwise(pictures))
+    at_patterns = (shares[longer].max(axis=1) == 1).all()
+    seen = f"{len(pictures)} frames, played {played}; {longer.sum()} stay for longer than others"
+    require_none(seen, (
+        ("one-stays", longer.sum() == 1, f"number {longer.argmax() + 1}"),
+        ("doubled", (longer.any() or same) and at_patterns),
+        ("doubled-at-the-end", np.array_equal(pictures[0], pictures[-1])),
+        ("uneven-durations", longer.any() or shorter.any()),
+        ("plays-once", loops != 0, played)))
 
 
-def turned(legs, first):
-    """A cycle of stretches, turned so that it begins with a certain one."""
-    start = legs.index(first) if first in legs else 0
-    return legs[start:] + legs[:start]
-
-
-def step(one, other):
-    """How far two places are apart, by way of a pattern that both have in them; 1 for none."""
-    shares = [{i: 1 - alpha, j: alpha} if i != j else {i: 1.0} for i, j, alpha in (one, other)]
-    if one[:2] == other[:2]:
-        return abs(one[2] - other[2])
-    return min((2 - shares[0][k] - shares[1][k] for k in set(shares[0]) & set(shares[1])),
-               default=1)
-
-
-def require_no_stutter(gif, weights):
-    """Raise a WrongError if a frame is shown twice or stays longer than others."""
-    usual = np.median(gif.durations)
-    longer = gif.durations > 1.5 * usual
-    same = [np.array_equal(*pair) for pair in itertools.pairwise(gif.pictures)]
-    if usual and longer.any() or any(same):
-        number = int(longer.sum()) or sum(same)
-        seen = f"{number} of {len(weights)} frames that stay for longer"
-        at_patterns = (weights[longer].max(axis=1) > 1 - AT_A_PATTERN).all()
-        if number == 1 and longer.any():
-            raise WrongError("one-stays", seen, what=f"number {longer.argmax() + 1}")
-        raise WrongError("doubled" if at_patterns else "uneven-durations", seen)
-    if np.array_equal(gif.pictures[0], gif.pictures[-1]):
-        raise WrongError("doubled-at-the-end", "the same picture in the first and the last frame")
-    if usual and (gif.durations < 0.6 * usual).any():
-        raise WrongError("uneven-durations", "frames that stay for different times")
-
-
-# --- the time ---------------------------------------------------------------------------
-def require_speed(usual, slower):
+def require_speed(times):
     """Raise a WrongError unless a frame lasts 100 ms by default and 250 ms at fps 4."""
-    times = np.array([np.median(usual.durations), np.median(slower.durations)])
     right = np.array([100, 250])
-    if (np.abs(times - right) <= 10).all():               # a GIF counts in hundredths
-        return
+    known = any(np.allclose(times / right, unit, rtol=0.3) for unit in (10, 0.1, 1000))
     seen = f"frames of {times[0]:g} milliseconds by default (fps 10), {times[1]:g} at fps 4"
-    if times[0] == times[1]:
-        raise WrongError("fps-ignored" if times[0] else "wrong-unit", seen)
-    if times[0] > times[1]:
-        raise WrongError("fps-inverted", seen)
-    ratio = times / right
-    known = any(np.allclose(ratio, unit, rtol=0.3) for unit in (10, 0.1, 1000))
-    raise WrongError("wrong-unit" if known else "wrong-speed", seen)
+    require_none(seen, (
+        ("wrong-unit", known or not times.any()),
+        ("fps-ignored", times[0] == times[1]),
+        ("fps-inverted", times[0] > times[1]),
+        ("wrong-speed", (np.abs(times - right) > 10).any()),      # a GIF counts in hundredths
+    ), called=f"{NAME}(vae, patterns), and again with fps=4")

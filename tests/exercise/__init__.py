@@ -8,7 +8,7 @@
     layers.py       TODO 1 and 2, by what each layer was given
     interpolate.py  TODO 3, by the weights that each frame was made with
     walk.py         the challenge, by the weights that can be read off each frame
-    reference.py    right answers, in NumPy
+    reference.py    right answers
     hints.txt       the words for each mistake; hints.py reads them
     report.py       what is printed
     pictures.py     my_interpolation.png

@@ -13,7 +13,7 @@ if __name__ == "__main__":      # given: the run, which checks this file and dra
     import pathlib
     import runpy
     import sys
-    if not pathlib.Path(__file__).with_name("tests").is_dir():
+    if not pathlib.Path(__file__).resolve().with_name("tests").is_dir():
         sys.exit("The folder tests is missing beside latent_starter.py: it holds the checks.")
     sys.argv = ["latent_starter.py", __file__]
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))    # python -P leaves it out

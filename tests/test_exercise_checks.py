@@ -21,7 +21,7 @@ import torch
 from patterns import IMAGE_SIZE
 from tests.exercise import pictures, process
 from tests.exercise.hints import HINTS, HINTS_FILE, KNOWN, read_hints
-from tests.exercise.process import ROOT, Judgement, Workshop, judge, note_loss, read, trace_of
+from tests.exercise.process import ROOT, Judgement, Workshop, judge, loss
 from tests.exercise.reference import ReferenceVAE, interpolate
 from tests.exercise.report import WIDTH, Result, next_step, verdict
 from tests.exercise.stored import SOLUTION, all_answers, definition, emptied, function_text, put_in
@@ -55,28 +55,22 @@ def check(workshop, tmp_path):
 # --- the stored answers -----------------------------------------------------------
 def judge_stored_answers(folder):
     """The Result of each stored answer, the Judgement of each file of HANGING."""
-    jobs, found = {}, {}
+    found, jobs = {}, {}
     for number, answer in enumerate(ANSWERS):
         file = folder / str(number) / "latent_starter.py"
         file.parent.mkdir()
         file.write_text(put_in(SOLUTION, answer.todo, answer.code), encoding="utf-8")
-        # a loaded machine is slow, so only what is endless gets little time
-        jobs[str(file)] = answer, {
-            "task": "check", "file": str(file), "todos": [answer.todo.name], "left": 15,
-            "seconds": 1 if answer.hint == "endless" else 10,
-            "right": [todo.name for todo in TODOS if todo != answer.todo]}
-    together = [job for answer, job in jobs.values() if answer.hint not in FATAL]
-    alone = [[job] for answer, job in jobs.values() if answer.hint in FATAL]
+        jobs[answer] = {"task": "check", "file": str(file), "todo": answer.todo.name,
+                        "right": [todo.name for todo in TODOS if todo != answer.todo]}
+    together = [answer for answer in ANSWERS if answer.hint not in FATAL]
+    alone = [[answer] for answer in ANSWERS if answer.hint in FATAL]
     with Workshop() as workshop:
         for batch in [together, *alone]:
-            for message in workshop.run(batch, 300):
-                if message["kind"] in ("file", "result"):
-                    found[jobs[message["file"]][0]] = Result(**message["result"])
-            if message["kind"] == "lost":
-                judgement = read(SourceFile(batch[0]["file"]))
-                answer = jobs[batch[0]["file"]][0]
-                note_loss(judgement, answer.todo, message, trace_of(workshop.folder), 1)
-                found[answer] = judgement.results[answer.todo]
+            # a loaded machine is slow, so only what is endless gets little time
+            seconds = 1 if batch[0].hint == "endless" else 10
+            messages = workshop.run([jobs[answer] for answer in batch], seconds)
+            found |= {answer: Result(**message["result"])
+                      for answer, message in zip(batch, [*messages])}
         for name, source in HANGING.items():
             file = folder / name / "latent_starter.py"
             file.parent.mkdir()
@@ -367,9 +361,9 @@ def test_a_mistake_of_the_checks_is_neither_a_traceback_nor_right(check):
 def test_time_that_runs_out_in_the_checks_is_not_blamed_on_the_learner(tmp_path):
     file = tmp_path / "latent_starter.py"
     file.write_text(SOLUTION, encoding="utf-8")
-    judgement = read(SourceFile(file))
-    note_loss(judgement, ENCODE, {"code": 1}, 'Timeout (0:00:05)!\n  File "layers.py", line 3', 5)
-    assert judgement.results[ENCODE].hint == "too-slow"
+    trace = 'Timeout (0:00:05)!\n  File "layers.py", line 3'
+    message = loss({"file": str(file), "todo": "encode"}, 1, trace, 5)
+    assert message["result"]["hint"] == "too-slow"
 
 
 def test_all_hanging_together_end_in_time(check, monkeypatch):
@@ -382,8 +376,17 @@ def test_all_hanging_together_end_in_time(check, monkeypatch):
     found = [judgement.results[todo] for todo in TODOS]
     # on a loaded machine half a second may be over before the learner's code begins
     assert {one.hint for one in found[:2]} <= {"endless", "too-slow"}
-    assert found[3].state == "unchecked"
+    assert found[3].state == "unchecked" and "all the time" in found[3].message
     assert judgement.exit_code == 1
+
+
+def test_a_traceback_that_a_learner_writes_is_no_broken_package(check):
+    code = ("def decode(self, z):\n    import os, traceback\n"
+            "    os.write(2, b'Traceback (most recent call last)\\nOddError: mine\\n')\n"
+            "    os._exit(5)\n")
+    judgement = check(put_in(LIGHT, DECODE, code))
+    require_only_decode_wrong(judgement)
+    assert judgement.results[DECODE].hint == "ended"
 
 
 # --- the run of the starter ------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
     todos.py        what is to be written, and how far a file is (read, never run)
     process.py      the process in which the learner's code runs, seen from outside
-    child.py        the same process from inside: limits, one file after the other
-    learner.py      load the file, call its functions
+    child.py        the same process from inside: limits, one job after the other
+    learner.py      load the file, call its functions, check them
     errors.py       from an exception to what was meant
     layers.py       TODO 1 and 2, by what each layer was given
     interpolate.py  TODO 3, by the weights that each frame was made with

@@ -11,13 +11,14 @@ from pathlib import Path
 if __name__ == "__main__":   # Ctrl-C ends quietly from here on, while modules load as well
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
-from tests.exercise.pictures import show
+from tests.exercise.pictures import GIF, PICTURE, show
 from tests.exercise.process import LostError, Workshop, judge
 from tests.exercise.report import next_step, verdict
 
 
 def main():
     check_constants()
+    check_folder(OUTPUT_DIR, [PICTURE, GIF])
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "latent_starter.py")
     with Workshop() as workshop:
         try:
@@ -29,12 +30,12 @@ def main():
     if line:
         print(line)
     print(next_step(judgement))
-    sys.exit(judgement.exit_code)
+    return judgement.exit_code
 
 
 if __name__ == "__main__":
     try:
-        from patterns import check_constants, run_program
+        from patterns import OUTPUT_DIR, check_constants, check_folder, run_program
     except Exception as error:          # patterns.py is edited in other exercises
         sys.exit(f"patterns.py cannot be used: {type(error).__name__}: {error}")
     run_program(main)

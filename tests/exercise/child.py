@@ -1,19 +1,22 @@
 """The same process from inside: it waits for jobs, and keeps the learner's code within limits.
 
     python -m tests.exercise.child FOLDER FORKS     # started by process.py, never by hand
+
+Jobs come by stdin, a list in each line, and messages go by stdout, until the learner's
+code is given neither. What Python itself has to say as it ends goes to stderr, a file.
 """
 
 import contextlib
 import faulthandler
-import io
+import gc
 import json
 import os
 import shutil
-import signal
 import sys
-import time
-import warnings
 from pathlib import Path
+
+import patterns
+import vae_model
 
 MEMORY = 1 << 30         # bytes that the learner's code may take on top of what torch needs
 FILE_SIZE = 50 << 20     # bytes of the largest file it may write
@@ -24,137 +27,78 @@ class DebuggerError(RuntimeError):
 
 
 def main():
-    folder, forks = Path(sys.argv[1]), sys.argv[2] == "True"
-    jobs, send = private_channels()
-    try:
-        import vae_model  # imports torch, and patterns; users edit both
+    folder, fork = Path(sys.argv[1]), os.fork if sys.argv[2] == "True" else None
+    vae_model.check_constants()      # before anything computes with them
+    from tests.exercise.learner import answer
+    from tests.exercise.process import BEGUN
 
-        vae_model.check_constants()
-        from tests.exercise import task
-    except BaseException as error:
-        send(kind="broken", text=in_one_line(error))
-        return
+    lines, send = private_channels()
+    enter_room(folder)
+    gc.freeze()          # a copy shares what nobody touches
+
+    def work(jobs, seconds):
+        """Answer jobs; what takes longer ends the process, which says where it was."""
+        os.ftruncate(2, 0)
+        print(BEGUN, file=sys.stderr, flush=True)
+        with contextlib.suppress(BaseException):     # a missing answer says it all
+            for job in jobs:
+                faulthandler.dump_traceback_later(seconds, exit=True)
+                send(**answer(job, folder))
+        faulthandler.cancel_dump_traceback_later()
+        return 0
+
     try:
-        for line in jobs:
-            if forks:
-                run_in_fork(task, json.loads(line), folder, send)
-            else:
-                work(task, json.loads(line), folder, send)
-                send(kind="done")
+        for line in lines:
+            code = in_a_copy(fork, work, json.loads(line)) if fork else work(**json.loads(line))
+            send(kind="end", code=code)
     finally:             # no more jobs: the program around has ended, perhaps in a hurry
         shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)      # whatever threads are still at work
 
 
 def private_channels():
-    """Take keyboard and screen away from whatever runs here: jobs come and results go by them."""
-    jobs = os.fdopen(os.dup(0), encoding="utf-8")
-    results = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    """Take keyboard and screen away from whatever runs here: what is left for jobs and messages."""
+    lines = os.fdopen(os.dup(0), encoding="utf-8")
+    messages = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
+    for stream in (0, 1):
         os.dup2(nowhere, stream)
 
     def send(**message):
-        results.write(json.dumps(message) + "\n")
-        results.flush()
-    return jobs, send
+        messages.write(json.dumps(message) + "\n")
+        messages.flush()
+    return lines, send
 
 
-def in_one_line(error):
-    """An exception while the package itself was imported, and the line it came from."""
-    import traceback
-
-    if type(error).__name__ == "ProgramError":       # one sentence already
-        return str(error)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
-              if "importlib" not in frame.filename]
-    place = f" (in {Path(frames[-1].filename).name}, line {frames[-1].lineno})"
-    return f"{type(error).__name__}: {error}{place}"
-
-
-def run_in_fork(task, jobs, folder, send):
-    """Do jobs in a copy of this process, and say how the copy ended."""
-    parent, deadline = os.getppid(), time.monotonic() + sum(job["left"] + 30 for job in jobs)
-    (folder / "finished").unlink(missing_ok=True)
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            os.setsid()
-            work(task, jobs, folder, send)
-            code = 0
-        finally:
-            os._exit(code)          # whatever threads are still at work
-    done, status = os.waitpid(child, os.WNOHANG)
-    while not done:
-        time.sleep(0.002)
-        if time.monotonic() > deadline or os.getppid() != parent:
-            kill(child)
-        done, status = os.waitpid(child, os.WNOHANG)
-    kill(child)                     # what it started and left behind
-    if (folder / "finished").exists():
-        send(kind="done")
-    else:
-        send(kind="lost", code=os.waitstatus_to_exitcode(status))
-
-
-def kill(group):
-    with contextlib.suppress(OSError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def work(task, jobs, folder, send):
-    """Do jobs one after the other, in the learner's room."""
-    with open(folder / "trace", "w") as trace:
-        enter_room(task, folder, trace)
-
-        @contextlib.contextmanager
-        def at_most(seconds):
-            """End this process if the block takes longer, and write down where it was."""
-            faulthandler.dump_traceback_later(seconds, exit=True, file=trace)
-            try:
-                yield
-            finally:
-                faulthandler.cancel_dump_traceback_later()
-
-        for job in jobs:
-            task.do(job, folder, send, at_most)
-    (folder / "finished").touch()
-
-
-def enter_room(task, folder, trace):
-    """Give the learner's code a folder, an empty keyboard and limits of its own."""
-    faulthandler.enable(trace, all_threads=False)
-    limit_resources()
-    os.chdir(folder / "cwd")
-    task.point_outputs_to(folder / "outputs")
-    warnings.simplefilter("ignore")
-    sys.stdin = io.StringIO()
-    sys.dont_write_bytecode = True
-    sys.breakpointhook = refuse_debugger
-    sys.unraisablehook = sys.excepthook = lambda *_: None
+def enter_room(folder):
+    """Give the learner's code a folder and limits of its own."""
+    patterns.OUTPUT_DIR = folder / "outputs"         # the learner's file imports it from there
+    faulthandler.enable(all_threads=False)
+    sys.breakpointhook = refuse(DebuggerError("a debugger cannot be used while the checks run"))
     if hasattr(os, "fork"):
-        os.fork = os.forkpty = refuse_fork
-
-
-def limit_resources():
-    """Limit memory and files, where the system can."""
-    try:
+        os.fork = os.forkpty = refuse(PermissionError("no second process while the checks run"))
+    if sys.platform == "linux":
         import resource
+
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):
-        return
-    for kind, most in ((resource.RLIMIT_AS, used + MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE),
-                       (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(OSError, ValueError):        # a lower limit is set already
-            resource.setrlimit(kind, (most, most))
+        for kind, most in ((resource.RLIMIT_AS, used + MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE)):
+            with contextlib.suppress(OSError, ValueError):    # a lower limit is set already
+                resource.setrlimit(kind, (most, most))
 
 
-def refuse_debugger(*_, **__):
-    raise DebuggerError("a debugger cannot be used while the checks run")
+def refuse(error):
+    """A function that raises an error, whatever it is given."""
+    def refused(*_, **__):
+        raise error
+    return refused
 
 
-def refuse_fork(*_):
-    raise PermissionError("no second process while the checks run")
+def in_a_copy(fork, work, request):
+    """Work in a copy of this process; returns how the copy ended."""
+    copy = fork()
+    if copy == 0:
+        os._exit(work(**request))
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
 
 
 if __name__ == "__main__":

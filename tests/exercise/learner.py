@@ -1,4 +1,4 @@
-"""Load the learner's file and call its functions; whatever goes wrong becomes a WrongError."""
+"""A learner's file in the process made for it: load it, call its functions, answer a job on it."""
 
 import contextlib
 import io
@@ -8,19 +8,28 @@ import shutil
 import sys
 import types
 
+import imageio.v3  # noqa: F401  (the starter imports it, before a clock runs for it)
 import numpy as np
 import torch
 
-from tests.exercise import reference
+from tests.exercise import pictures, reference
 from tests.exercise.errors import explain
-from tests.exercise.hints import WrongError
+from tests.exercise.hints import BY_RESULT, WrongError
+from tests.exercise.interpolate import check_interpolate
+from tests.exercise.layers import check_decode, check_encode
+from tests.exercise.process import result_of
+from tests.exercise.report import Result
+from tests.exercise.todos import BY_NAME, CHALLENGE, DECODE, ENCODE, INTERPOLATE, SourceFile
+from tests.exercise.walk import check_walk
 
+CHECKS = {ENCODE: check_encode, DECODE: check_decode, INTERPOLATE: check_interpolate,
+          CHALLENGE: check_walk}
 IMPORTS = tuple(sys.path)
 MOST_OUTPUT = 4000      # characters that are kept of what the code prints
 
 
 class ShortOutput(io.StringIO):
-    """Keeps the first characters written to it and forgets the rest."""
+    """Keeps the first characters written to it: a loop without an end may print, too."""
 
     def write(self, text):
         super().write(text[:max(0, MOST_OUTPUT - self.tell())])
@@ -28,23 +37,27 @@ class ShortOutput(io.StringIO):
 
 
 class Learner:
-    """A learner's file, to be loaded and called in the process that is made for it."""
+    """A learner's file; whatever goes wrong in it becomes a WrongError."""
 
     def __init__(self, source, folder):
         self.source, self.folder = source, folder
-        self.module, self.calls, self.todo = None, 0, None
+        self.module, self.todo = None, None
         self.printed = {}            # name of a function: what its first call printed
 
-    def load(self):
-        """Run the file from top to bottom, as an import would."""
+    def load(self, todo=None):
+        """Run the file from top to bottom, as an import would; a method needs its model, too."""
         module = types.ModuleType("learner_file")
         # paths that begin at the file stay in the room
         module.__file__ = str(self.folder / "latent_starter.py")
         sys.modules[module.__name__] = module          # dataclasses and pickle look there
         sys.argv[:] = [str(self.source.path)]
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
+        for seed in (torch.manual_seed, np.random.seed, random.seed):  # noqa: NPY002
+            seed(1)                                    # a verdict is the same next time
         self.call(exec, self.source.code, module.__dict__)
         self.module = module
+        if todo and todo.owner:
+            self.make_vae()
 
     def find(self, owner, name):
         if not callable(getattr(owner, name, None)):
@@ -54,34 +67,24 @@ class Learner:
     def make_vae(self, weights=None):
         """The learner's SimpleVAE with loud weights, or with others."""
         vae = self.call(self.find(self.module, "SimpleVAE"))
-        reset()
         weights = weights or reference.loud_weights()
         try:
             for layer in reference.SIZES:          # layers of the learner's own are welcome
                 getattr(vae, layer).load_state_dict(
                     {name: weights[f"{layer}.{name}"] for name in ("weight", "bias")})
         except (RuntimeError, AttributeError, TypeError):
+            line = next((number for number, text in enumerate(self.source.lines, 1)
+                         if text.strip().startswith("def __init__")), 1)
             raise WrongError("layers-changed", f"{layer} is missing or has another size",
-                             called="SimpleVAE()", line=self.line_of_init()) from None
+                             called="SimpleVAE()", line=line) from None
         return vae
 
-    def line_of_init(self):
-        return next((number for number, line in enumerate(self.source.lines, 1)
-                     if line.strip().startswith("def __init__")), 1)
-
     def call(self, function, *arguments, called="", **options):
-        """Call something of the learner's in a room that is tidy again for each call."""
-        self.calls += 1
-        reset()
-        here = self.folder / "cwd"
-        here.mkdir(exist_ok=True)
-        (self.folder / "outputs").mkdir(exist_ok=True)
-        os.chdir(here)
-        # noise has to differ between calls
-        torch.default_generator.manual_seed(self.calls)
-        np.random.seed(self.calls)  # noqa: NPY002
-        random.seed(self.calls)
-        output, me = ShortOutput(), os.getpid()
+        """Call something of the learner's in a room that is whole again for each call."""
+        for name in ("outputs", "cwd"):
+            (self.folder / name).mkdir(exist_ok=True)
+        os.chdir(self.folder / "cwd")
+        output = ShortOutput()
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 return function(*arguments, **options)
@@ -90,28 +93,53 @@ class Learner:
             wrong.called = wrong.called or called
             raise wrong from None
         finally:
-            if os.getpid() != me:                      # a copy made by C code: only one goes on
-                os._exit(0)
-            name = self.todo.name if self.todo else "the file itself"
-            if name not in self.printed and output.tell():
-                self.printed[name] = output.getvalue()
+            if output.tell():
+                name = self.todo.name if self.todo else "the file itself"
+                self.printed.setdefault(name, output.getvalue())
             reset()
 
     def empty_folders(self):
         for name in ("cwd", "outputs"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-            (self.folder / name).mkdir(exist_ok=True)
 
 
 def reset():
     """Put those settings back that would change the answers of the functions to come."""
     torch.set_grad_enabled(True)
-    if torch.get_default_dtype() != torch.float32:
-        torch.set_default_dtype(torch.float32)
+    torch.set_default_dtype(torch.float32)
     if torch.get_default_device() != torch.device("cpu"):      # setting it imports much of torch
         torch.set_default_device(None)
-    if torch.are_deterministic_algorithms_enabled():
-        torch.use_deterministic_algorithms(False)
-    sys.stdin = io.StringIO()
-    if sys.stdout is None or sys.stderr is None:
-        sys.stdout = sys.stderr = io.StringIO()
+
+
+# --- jobs -------------------------------------------------------------------------------
+def answer(job, folder):
+    """Do a job: the message on a TODO or on the file as a whole, or pictures in the folder."""
+    learner = Learner(SourceFile(job["file"]), folder)
+    if job["task"] == "show":
+        pictures.make_frames(learner, job["usable"], folder, job["weights"])
+        return {"kind": "done"}
+    todo = BY_NAME.get(job["todo"])
+    result = attempt(learner, Learner.load, todo)
+    if result.state == "right" and todo:
+        learner.todo = todo
+        result = attempt(learner, CHECKS[todo], set(job["right"]))
+    return {"kind": "result", "todo": learner.todo.name if learner.todo else "",
+            "result": vars(result), "printed": learner.printed}
+
+
+def attempt(learner, check, given):
+    """The Result of a check of the learner's TODO, or of the file as a whole."""
+    source, todo = learner.source, learner.todo
+    try:
+        remark = check(learner, given)
+    except WrongError as error:
+        wrong = error
+        in_text = source.without_effect(todo) if todo and wrong.hint in BY_RESULT else None
+        if in_text:
+            wrong, wrong.seen, wrong.called = in_text, error.seen, error.called
+    except Exception as error:      # a mistake of the checks must not be taken for a right answer
+        wrong = WrongError("checks-failed", f"{type(error).__name__}: {error}")
+    else:
+        remarks = [source.remark(todo), remark] if todo else []
+        return Result("right", remark="; ".join(filter(None, remarks)))
+    return result_of(wrong, source, todo)

@@ -1,9 +1,13 @@
 """The process in which the learner's code runs, seen from outside; nothing here needs torch.
 
 One bare Python process imports torch once, without having seen the learner's file,
-and then forks (on Linux) for each job it is given. So a job that was lost, because
-the code exits, hangs or crashes, costs nothing but itself. Elsewhere the process
-does the job itself, and is started again after a loss.
+and then does what it is asked for: on Linux in a copy of itself (a fork), so that
+code that exits, hangs or crashes costs nothing but its own job. Elsewhere it is
+started again after such a loss.
+
+A job is a dict: a file, and the name of the TODO to check in it ("" for the file as a
+whole). It is answered by one message, a dict again: what was found out, or how the
+process was lost.
 """
 
 import contextlib
@@ -17,17 +21,17 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.exercise.hints import WrongError
-from tests.exercise.report import Result, wrong_result
+from tests.exercise.report import Result, ascii_only, wrong_result
 from tests.exercise.todos import BY_NAME, TODOS, SourceFile
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 5              # for one check
-SECONDS_IN_ALL = 15      # for all checks together
+SECONDS = 5              # for one job
+SECONDS_IN_ALL = 15      # for all jobs on one file
 PATIENCE = 60            # seconds for whatever the process does besides, as imports
+BEGUN = "begun"          # stands in the trace before Python's last words on a job
 
 
 class LostError(Exception):
@@ -38,13 +42,12 @@ class Workshop:
     """Runs jobs in a process of its own; to be used in a ``with`` statement."""
 
     def __init__(self, forks=sys.platform == "linux"):
-        self.forks, self.process = forks, None
+        self.forks = forks
         self.folder = Path(tempfile.mkdtemp(prefix="exercise-"))
-        for name in ("cwd", "outputs"):
-            (self.folder / name).mkdir()
+        self.trace = self.folder / "trace"      # what Python itself says, if it has to end
+        self._start()
 
     def __enter__(self):
-        self._start()
         return self
 
     def __exit__(self, *_):
@@ -52,172 +55,133 @@ class Workshop:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self):
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-                                    "MKL_NUM_THREADS"), "1")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.exercise.child", str(self.folder), str(self.forks)],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            encoding="utf-8", errors="backslashreplace",
-            env={**os.environ, **one_thread, "PYTHONUTF8": "1"}, start_new_session=True)
+        self.trace.unlink(missing_ok=True)
+        with open(self.trace, "a") as trace:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder),
+                 str(self.forks)],
+                cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=trace,
+                encoding="utf-8", start_new_session=True)
 
     def _stop(self):
-        if self.process is None:
-            return
-        with contextlib.suppress(OSError):       # closing the pipe says: no more jobs
-            self.process.stdin.close()
-        if self.process.poll() is None:
-            kill_group(self.process.pid)
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.process = None
+        kill(self.process)
+        with contextlib.suppress(OSError), self.process:       # closes its pipes, and waits
+            pass
 
     def run(self, jobs, seconds):
-        """Yield the messages (dicts) of some jobs; the last one's kind is "done" or "lost"."""
-        if self.process is None:
+        """Yield a message for each job, in order; one of the kind "lost" is the last."""
+        if self.process.poll() is not None:      # it was lost with the last job
+            self._stop()
             self._start()
-        timer = threading.Timer(seconds + PATIENCE, self.process.kill)
+        timer = threading.Timer(len(jobs) * seconds + PATIENCE, kill, [self.process])
         timer.start()
         try:
-            with contextlib.suppress(OSError):             # it ended already: read what it said
-                self.process.stdin.write(json.dumps(jobs) + "\n")
+            with contextlib.suppress(OSError):             # it ended already: hear what it said
+                self.process.stdin.write(json.dumps({"jobs": jobs, "seconds": seconds}) + "\n")
                 self.process.stdin.flush()
-            for line in self.process.stdout:
-                message = json.loads(line)
-                if message["kind"] == "broken":
-                    raise LostError(message["text"])
-                yield message
-                if message["kind"] in ("done", "lost"):
+            for job in (*jobs, None):                      # the end comes after the last one
+                line = self.process.stdout.readline()
+                message = json.loads(line) if line else {"kind": "end", "code": self.process.wait()}
+                if message["kind"] != "end":
+                    yield message
+                elif job:
+                    trace = self.trace.read_text(encoding="utf-8", errors="replace")
+                    yield loss(job, message["code"], trace, seconds)
                     return
         finally:
             timer.cancel()
-        code = self.process.wait()
-        self._stop()
-        yield {"kind": "lost", "code": code}
 
 
-def kill_group(pid):
+def kill(process):
     """End a process and all that it started, where groups of processes exist."""
-    if hasattr(os, "killpg"):
+    if process.poll() is None:
         with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+
+
+def loss(job, code, trace, seconds):
+    """The message on a job that was lost, by the exit code and Python's last words.
+
+    Raises LostError if it was lost before the learner's code had begun.
+    """
+    if "Traceback (most recent call last)" in trace and not trace.startswith(BEGUN):
+        raise LostError(last_words(trace))
+    source, name = SourceFile(job["file"]), job.get("todo", "")
+    place = re.search(re.escape(ascii_only(source.path.name)) + r'", line (\d+)', trace)
+    line = int(place[1]) if place else None                # the innermost one of the file
+    if "Timeout (" in trace:
+        hint, seen = ("endless" if line else "too-slow"), f"no end after {seconds:.0f} seconds"
+    else:
+        how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
+        hint, seen = ("ended" if code in range(256) else "crashed"), f"Python itself ended: {how}"
+    wrong = WrongError(hint, seen, line=line, show_line=bool(line))
+    return {"kind": "lost", "todo": name,
+            "result": vars(result_of(wrong, source, BY_NAME.get(name)))}
+
+
+def last_words(trace):
+    """An exception while the package itself was imported, and the line it came from."""
+    text = trace.rstrip().splitlines()[-1]
+    if text.startswith("patterns.ProgramError: "):            # one sentence already
+        return text.removeprefix("patterns.ProgramError: ")
+    file, line = re.findall(r'File "(.*)", line (\d+)', trace)[-1]
+    return f"{text} (in {Path(file).name}, line {line})"
+
+
+def result_of(wrong, source, todo, called=""):
+    """The Result of a WrongError in one TODO, or in the file as a whole (None)."""
+    called = called or (f"{todo.name}(...)" if todo else f"python {source.path.name}")
+    return wrong_result(wrong, called, source, source.line(todo) if todo else 1)
 
 
 # --- one file ---------------------------------------------------------------------
-@dataclass
 class Judgement:
-    """What is known of a learner's file."""
+    """What is known of a learner's file: in the beginning, what its text alone shows."""
 
-    source: SourceFile
-    file: Result = Result("right")                     # the file as a whole
-    results: dict = field(default_factory=dict)        # Todo: Result
-    printed: dict = field(default_factory=dict)        # name of a function: what it printed
+    def __init__(self, source):
+        self.source, self.file = source, Result("right")
+        self.printed = {}                   # name of a function: what it printed
+        self.results = {}                   # Todo: Result
+        for todo in TODOS:
+            state = source.state(todo)
+            self.results[todo] = Result(state, source.line(todo)) if isinstance(state, str) \
+                else result_of(state, source, todo, "nothing, the file was only read")
+        if source.problem:
+            self.note("", result_of(source.problem, source, None))
 
     @property
     def exit_code(self):
-        return int(self.file.state == "wrong"
-                   or any(one.state in ("wrong", "unchecked") for one in self.results.values()))
+        return int(self.file.state == "wrong" or self.names("wrong") != [])
 
-    def spoilt(self, result):
-        """Note that the file as a whole cannot be used; to do stays to do."""
+    def names(self, state):
+        """The names of the TODOs that are in a state."""
+        return [todo.name for todo, one in self.results.items() if one.state == state]
+
+    def note(self, name, result):
+        """Take over what was found out on a TODO, or on the file as a whole ("")."""
+        if name:
+            self.results[BY_NAME[name]] = result
+            return
         self.file = result
-        for todo in TODOS:
-            if self.results.get(todo, Result("begun")).state == "begun":
-                self.results[todo] = Result("unchecked", message="see the file as a whole")
+        if result.state == "wrong":
+            unchecked = Result("unchecked", message="see the file as a whole")
+            self.results |= {BY_NAME[begun]: unchecked for begun in self.names("begun")}
 
 
 def judge(path, workshop, seconds=SECONDS):
     """Check a learner's file in a workshop; returns a Judgement and never raises for the file."""
-    judgement = read(SourceFile(path))
-    left = SECONDS_IN_ALL
-    while judgement.file.state == "right":
-        waiting = [todo for todo in TODOS if judgement.results[todo].state == "begun"]
-        job = {"task": "check", "file": str(judgement.source.path), "left": left,
-               "seconds": seconds, "todos": [todo.name for todo in waiting],
-               "right": [todo.name for todo, one in judgement.results.items()
-                         if one.state == "right"]}
-        current, started = "", time.monotonic()
-        for message in workshop.run([job], left):
-            if message["kind"] == "start":
-                current, started = message["name"], time.monotonic()
-            elif message["kind"] in ("result", "file"):
-                left -= time.monotonic() - started
-                note(judgement, message)
-        if message["kind"] == "done":
+    judgement, end = Judgement(SourceFile(path)), time.monotonic() + SECONDS_IN_ALL
+    for name in ("", *judgement.names("begun")):
+        if judgement.file.state == "wrong":
             break
-        limit = min(seconds, left)
-        left -= time.monotonic() - started
-        note_loss(judgement, BY_NAME.get(current), message, trace_of(workshop.folder), limit)
-        if not any(one.state == "begun" for one in judgement.results.values()):
-            break
+        left = end - time.monotonic()
+        if left <= 0:
+            judgement.note(name, Result("unchecked", message="the others took all the time"))
+            continue
+        job = {"task": "check", "file": str(judgement.source.path), "todo": name,
+               "right": judgement.names("right")}
+        for message in workshop.run([job], min(seconds, left)):
+            judgement.printed |= message.get("printed", {})
+            judgement.note(message["todo"], Result(**message["result"]))
     return judgement
-
-
-def read(source):
-    """A Judgement of what the text alone shows."""
-    judgement = Judgement(source)
-    if source.problem:
-        judgement.spoilt(wrong_result(source.problem, f"python {source.path.name}", source, 1))
-        return judgement
-    for todo in TODOS:
-        state, line = source.state(todo), source.line(todo)
-        judgement.results[todo] = Result(state, line) if isinstance(state, str) \
-            else wrong_result(state, "nothing, the file was only read", source, line)
-    return judgement
-
-
-def note(judgement, message):
-    """Take over what the process found out."""
-    judgement.printed |= message.get("printed", {})
-    result = Result(**message["result"])
-    if message["kind"] == "file":
-        judgement.spoilt(result)
-    else:
-        judgement.results[BY_NAME[message["name"]]] = result
-
-
-def note_loss(judgement, todo, message, trace, seconds):
-    """Put into words how the process was lost while it ran one TODO or loaded the file."""
-    source, code = judgement.source, message["code"]
-    if todo and judgement.results[todo].state != "begun":
-        return                       # it was lost after its work was done
-    line = line_in(trace, source.path)
-    if trace.startswith("Timeout"):
-        hint, seen = ("endless" if line else "too-slow"), f"no end after {seconds:.0f} seconds"
-    elif code == 0 or code > 0 and not trace:
-        hint, seen = "ended", f"Python itself ended, with exit code {code}"
-    else:
-        hint, seen = "crashed", f"Python itself was ended by {name_of_signal(code)}"
-    wrong = WrongError(hint, seen, line=line, show_line=bool(line))
-    called = f"{todo.name}(...)" if todo else f"python {source.path.name}"
-    result = wrong_result(wrong, called, source, source.line(todo) if todo else 1)
-    if todo:
-        judgement.results[todo] = result
-    else:
-        judgement.spoilt(result)
-
-
-def trace_of(folder):
-    """What faulthandler wrote when the process was lost; empties the file for the next one."""
-    file = folder / "trace"
-    if not file.exists():
-        return ""
-    text = file.read_text(encoding="utf-8", errors="replace")
-    file.write_text("")
-    return text
-
-
-def line_in(trace, path):
-    """The innermost line of the learner's file in a trace, or None."""
-    name = path.name.encode("ascii", "backslashreplace").decode("ascii")
-    for file, line in re.findall(r'File "(.*)", line (\d+)', trace):
-        if re.split(r"[/\\]", file)[-1] == name:
-            return int(line)
-    return None
-
-
-def name_of_signal(code):
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"the system (exit code {code})"

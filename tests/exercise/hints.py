@@ -36,7 +36,8 @@ def read_hints(text):
             look = re.sub(r"^step \d", r"\g<0> of its docstring", "".join(looks))
             groups[group][hint] = one_line(cause), one_line(look)
             known += [(expression, hint) for expression in expressions]
-    return groups, known
+    # those that look at the place as well go first
+    return groups, sorted(known, key=lambda pair: "@" not in pair[0])
 
 
 def one_line(text):

@@ -142,7 +142,7 @@ def answer_to(learner, vae, half, x):
         hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"
     else:
         return answer
-    raise WrongError(hint, seen, called=half.called(before), step="step 3 of its docstring",
+    raise WrongError(hint, seen, step="step 3 of its docstring",
                      what=f"As many numbers as a hidden layer has: {last} is left out, or its "
                           "result is not what is returned")
 

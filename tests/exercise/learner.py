@@ -42,6 +42,7 @@ class Learner:
     def __init__(self, source, folder):
         self.source, self.folder = source, folder
         self.module, self.todo = None, None
+        self.called = ""             # the last call, in words
         self.printed = {}            # name of a function: what its first call printed
 
     def load(self, todo=None):
@@ -84,14 +85,12 @@ class Learner:
         for name in ("outputs", "cwd"):
             (self.folder / name).mkdir(exist_ok=True)
         os.chdir(self.folder / "cwd")
-        output = ShortOutput()
+        self.called, output = called, ShortOutput()
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 return function(*arguments, **options)
         except BaseException as error:                 # SystemExit as well
-            wrong = explain(error, self.source, self.todo)
-            wrong.called = wrong.called or called
-            raise wrong from None
+            raise explain(error, self.source, self.todo) from None
         finally:
             if output.tell():
                 name = self.todo.name if self.todo else "the file itself"
@@ -136,10 +135,11 @@ def attempt(learner, check, given):
         wrong = error
         in_text = source.without_effect(todo) if todo and wrong.hint in BY_RESULT else None
         if in_text:
-            wrong, wrong.seen, wrong.called = in_text, error.seen, error.called
+            wrong, wrong.seen = in_text, error.seen
     except Exception as error:      # a mistake of the checks must not be taken for a right answer
         wrong = WrongError("checks-failed", f"{type(error).__name__}: {error}")
     else:
         remarks = [source.remark(todo), remark] if todo else []
         return Result("right", remark="; ".join(filter(None, remarks)))
+    wrong.called = wrong.called or learner.called
     return result_of(wrong, source, todo)

@@ -85,19 +85,13 @@ def check_once(learner, count, **options):
     given = "".join(f", {name}={value}" for name, value in options.items())
     shown = f"{NAME}(vae, patterns{given}) with {count} patterns"
     learner.empty_folders()
-    try:
-        learner.call(learner.find(learner.module, NAME), vae, patterns, called=shown, **options)
-        if not torch.equal(patterns, untouched):
-            raise WrongError("arguments-changed", "the patterns are not as before after the call")
-        pictures, durations, loops = read_gif(learner.folder)
-        shares = shares_of(pictures, untouched.double().numpy(), vae)
-        require_route(shares)
-        require_steady(pictures, durations, loops, shares)
-    except WrongError as wrong:
-        wrong.called = shown
-        raise
-    finally:
-        learner.empty_folders()
+    learner.call(learner.find(learner.module, NAME), vae, patterns, called=shown, **options)
+    if not torch.equal(patterns, untouched):
+        raise WrongError("arguments-changed", "the patterns are not as before after the call")
+    pictures, durations, loops = read_gif(learner.folder)
+    shares = shares_of(pictures, untouched.double().numpy(), vae)
+    require_route(shares)
+    require_steady(pictures, durations, loops, shares)
     return np.median(durations)
 
 

@@ -22,6 +22,7 @@ from tests.exercise.process import ROOT
 from tests.exercise.todos import TODOS, Todo
 
 SOLUTION = (ROOT / "solutions" / "latent_solution.py").read_text(encoding="utf-8")
+ANSWERS = Path(__file__).parent / "exercise" / "answers"
 FILES = ("encode", "decode", "interpolate", "walk")
 
 
@@ -42,7 +43,7 @@ class Answer:
 @functools.cache
 def all_answers():
     return tuple(answer for todo, name in zip(TODOS, FILES)
-                 for answer in read(Path(__file__).parent / "answers" / f"{name}.txt", todo))
+                 for answer in read(ANSWERS / f"{name}.txt", todo))
 
 
 def read(file, todo):

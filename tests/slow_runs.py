@@ -34,7 +34,7 @@ AS_HANDED_OUT = {
         "BATCH_SIZE": 256, "NUM_TRAIN": 2048, "NUM_HELD_OUT": 400, "ALIVE_KL": 0.1,
         "NUM_SAMPLES": 2000},
 }
-QUICK = {"EPOCHS": 1, "NUM_TRAIN": 256, "NUM_SAMPLES": 50, "DPI": 40}
+QUICK = {"EPOCHS": 1, "NUM_TRAIN": 256, "NUM_HELD_OUT": 40, "NUM_SAMPLES": 50, "DPI": 40}
 EDITS = {               # folder of the results: what a learner may have changed
     "small": {"IMAGE_SIZE": 8, "LATENT_DIM": 2, "BETA": 4.0},
     "odd": {"IMAGE_SIZE": 15, "LATENT_DIM": 32, "HIDDEN_DIM": 64},
@@ -78,22 +78,41 @@ def run_edited(folder, constants):
     assert import_main_script().main(["--output-dir", folder]) == 0
 
 
-def run_interrupted(folder, step, number):
-    """A forked run that gets a signal when it comes to a step; returns its exit code.
+def in_a_fork(name, program, *arguments):
+    """Run a program, a function, in a copy of this process, and print its exit code.
 
-    What it prints goes to the files ``out`` and ``err`` in ``folder``.
+    What the program says goes to the files NAME-out and NAME-err.
     """
-    main_script = import_main_script()
+    sys.stdout.flush()
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    for descriptor, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{folder}-{name}", os.O_CREAT | os.O_WRONLY), descriptor)
+        print(f"== {name}:", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        return
+    for descriptor, stream in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{name}-{stream}", os.O_CREAT | os.O_WRONLY), descriptor)
+    program(*arguments)
+
+
+def run_interrupted(folder, step, number):
+    """A run that gets a signal when it comes to a step."""
+    main_script = import_main_script()
     signal.signal(number, signal.SIG_DFL)         # whoever started the tests may ignore it
     setattr(main_script, step, lambda *_: signal.raise_signal(number))
     sys.argv = ["latent_space_exploration.py", "--epochs", "1", "--output-dir", folder]
     main_script.run_program(main_script.main)
-    return None
+
+
+def open_from_a_notebook(folder):
+    """The window where MPLBACKEND is "inline", so that the import of Matplotlib alone fails."""
+    main_script = import_main_script()
+    weights = main_script.weights_file(main_script.make_model(2, seed=1))
+    main_script.publish({main_script.WEIGHTS: weights}, folder)
+    sys.path.append(str(ROOT))
+    explorer = importlib.import_module("solutions.latent_explorer")
+    assert "matplotlib" not in sys.modules        # its version is still to be checked
+    os.environ |= {"MPLBACKEND": "inline", "DISPLAY": ":0"}
+    sys.argv = ["latent_explorer.py", "--output-dir", folder]
+    explorer.run_program(explorer.main)
 
 
 def fill_with_earlier_outputs(folder):
@@ -114,16 +133,20 @@ def main():
     os.chdir(sys.argv[1])
     copy_modules(".")
     sys.path[0] = ""
+    import_main_script()
+    forks = hasattr(os, "fork")
+    if forks:
+        in_a_fork("notebook", open_from_a_notebook, "window")
     assert import_main_script().main(["--epochs", "12", "--output-dir", "results"]) == 0
     assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
     for folder, constants in EDITS.items():
         run_edited(folder, QUICK | constants)
     run_edited("small again", QUICK | EDITS["small"])
-    if hasattr(os, "fork"):
+    if forks:
         for folder, step, number in (("in training", "print_progress", signal.SIGINT),
                                      ("in figures", "draw_latent_space", signal.SIGTERM)):
             fill_with_earlier_outputs(Path(folder))
-            print(f"== {folder}:", run_interrupted(folder, step, number))
+            in_a_fork(folder, run_interrupted, folder, step, number)
     assert not {"solutions", "tests"} & set(sys.modules)     # there are none in this folder
 
 

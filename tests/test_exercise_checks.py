@@ -66,11 +66,12 @@ def judge_stored_answers(folder):
     alone = [[answer] for answer in ANSWERS if answer.hint in FATAL]
     with Workshop() as workshop:
         for batch in [together, *alone]:
-            # a loaded machine is slow, so only what is endless gets little time
-            seconds = 1 if batch[0].hint == "endless" else 10
-            messages = workshop.run([jobs[answer] for answer in batch], seconds)
-            found |= {answer: Result(**message["result"])
-                      for answer, message in zip(batch, [*messages])}
+            for seconds in (0.3, 10) if batch[0].hint == "endless" else (10,):
+                messages = workshop.run([jobs[answer] for answer in batch], seconds)
+                found |= {answer: Result(**message["result"])
+                          for answer, message in zip(batch, [*messages])}
+                if found[batch[0]].hint != "too-slow":        # for a loaded machine is slow
+                    break
         for name, source in HANGING.items():
             file = folder / name / "latent_starter.py"
             file.parent.mkdir()
@@ -285,7 +286,7 @@ HARMFUL = {
     "a thread without an end": (
         "threading.Thread(target=time.sleep, args=(99,)).start(); return None",
         "returns-nothing"),
-    "fills memory": ("x = [bytearray(10**8) for _ in range(99)]", "memory"),
+    "fills memory": ("x = [torch.empty(10**7) for _ in range(9999)]", "memory"),
     "floods the screen": ("os.system('head -c 3000000 /dev/zero')\n    print('x' * 10**7)",
                           "returns-nothing"),
     "deletes its folder": ("os.chdir('..'); shutil.rmtree('cwd'); shutil.rmtree('outputs')",

@@ -62,7 +62,7 @@ def finished_runs(background):
 def finished_run(finished_runs):
     """Results and output of the script as it is handed out, run with a few epochs."""
     folder, output = finished_runs
-    return folder / "results", output.split("Data ")[1]
+    return folder / "results", output.split("Data ")[1].split("==")[0]
 
 
 # --- importing and asking for help ------------------------------------------------
@@ -335,6 +335,15 @@ def test_the_report_names_files_losses_and_findings(finished_run):
     assert len(parts) == 3
     assert output.isascii()             # any terminal can show it
     assert max(map(len, output.splitlines())) <= 100
+
+
+def test_the_window_started_from_a_notebook_says_what_to_do(finished_runs):
+    folder, output = finished_runs
+    if "== notebook:" not in output:
+        pytest.skip("this system cannot fork")
+    assert "== notebook: 2\n" in output
+    errors = (folder / "notebook-err").read_text()
+    assert "unset MPLBACKEND" in errors and errors.count("\n") == 1
 
 
 # --- constants that the page tells learners to change -----------------------------

@@ -145,13 +145,12 @@ def test_other_depths_have_as_many_layers_as_they_say(model_class, hidden_layers
 
 # --- the program ----------------------------------------------------------------------
 def test_a_study_through_real_processes(monkeypatch):
-    """Two trainings of one epoch each; the processes are spawned as in the real study."""
+    """A training of one epoch; the process is spawned as in the real study."""
     monkeypatch.setattr(study.os, "cpu_count", lambda: 1)
     monkeypatch.setattr(study, "SETTINGS", (
-        study.Setting("tiny", latent_dim=3, epochs=1),
-        study.Setting("deep", latent_dim=2, epochs=1, warm_up=4, model_class=study.DeepVAE)))
+        study.Setting("deep", latent_dim=2, epochs=1, warm_up=4, model_class=study.DeepVAE),))
     found = dict(study.study_all([7]))
-    assert {(setting.name, seed) for setting, seed in found} == {("tiny", 7), ("deep", 7)}
+    assert {(setting.name, seed) for setting, seed in found} == {("deep", 7)}
     for values, pictures in found.values():
         assert list(values) == [measure.name for measure in measures.MEASURES]
         assert all(math.isfinite(value) for value in values.values())

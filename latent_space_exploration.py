@@ -18,7 +18,7 @@ if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next import
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))     # "python -P" leaves it out
     from patterns import check_edits
-    check_edits("vae_model")
+    check_edits("vae_model", "latent_space_exploration")
 
 import argparse
 import itertools
@@ -246,7 +246,7 @@ def run(settings):
 
 def print_header(model, settings):
     """Say what is about to be trained on what."""
-    sizes = [*linear_sizes(model.encoder), model.fc_mu.out_features]
+    sizes = [*linear_sizes(model.encoder, IMAGE_SIZE**2), model.fc_mu.out_features]
     parameters = sum(weights.numel() for weights in model.parameters())
     print(f"Data    {NUM_TRAIN} training patterns of {IMAGE_SIZE} x {IMAGE_SIZE} pixels "
           f"({', '.join(PATTERN_TYPES)}),")
@@ -580,7 +580,8 @@ def draw_progression(data, history, snapshots, floor, beta):
     upper, lower = right.subplots(2, 1, sharex=True)
     draw_curve(upper, history, [record.reconstruction for record in history], "reconstruction")
     upper.axhline(floor, color="black", linestyle="--", linewidth=1)
-    upper.annotate("if each pattern were known, but not its noise", (1, floor), xytext=(0, -4),
+    upper.annotate("if each pattern were known, but not its noise", (0.03, floor),
+                   xycoords=upper.get_yaxis_transform(), xytext=(0, -4),
                    textcoords="offset points", fontsize=8, va="top")
     upper.set_ylim(bottom=0.8 * floor)
     draw_curve(lower, history, [record.kl for record in history], "KL")
@@ -590,8 +591,11 @@ def draw_progression(data, history, snapshots, floor, beta):
 
 def draw_curve(axes, history, values, name):
     """One curve over the recorded epochs, in nats per image."""
+    from matplotlib.ticker import LogLocator
+
     axes.plot([record.epoch for record in history], values, marker=".", color="#0072B2")
-    axes.set(xscale="log", ylabel=f"{name} (nats)")
+    axes.set(xscale="log", xlim=(0.9, 1.1 * max(2, history[-1].epoch)), ylabel=f"{name} (nats)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.xaxis.set_minor_formatter("")
     axes.grid(alpha=0.3)

@@ -186,12 +186,18 @@ def show_images(images, name=None):
     name : str or None
         Of a PNG file that is written into the folder ``outputs``; None prints.
     """
+    if name is not None and (not isinstance(name, str) or not name or Path(name).name != name):
+        raise ValueError("name must be that of a file, without a folder, since it goes into the "
+                         f"folder outputs, not {name!r}")
     if hasattr(images, "detach"):                            # a tensor may record gradients
         images = images.detach()
     images = np.atleast_2d(np.asarray(images, dtype=float))
     if images.ndim != 2 or not len(images) or math.isqrt(images.shape[1]) ** 2 != images.shape[1]:
         raise ValueError(f"images must have the shape (N, pixels), one square image in a row, "
                          f"not {images.shape}")
+    if np.isnan(images).any():
+        raise ValueError("images must be numbers, but some are NaN, the mark of a training that "
+                         "diverged")
     if name is None:
         for start in range(0, len(images), 4):
             print(_as_text(images[start:start + 4]), end="\n\n")
@@ -305,7 +311,7 @@ def main():
 
 def check_constants():
     """Raise a ProgramError that names the first constant of this file that cannot be."""
-    check_number("IMAGE_SIZE in patterns.py", IMAGE_SIZE, 4, 128, whole=True)
+    check_number("IMAGE_SIZE in patterns.py", IMAGE_SIZE, 4, 64, whole=True)
     check_number("MAX_SHIFT in patterns.py", MAX_SHIFT, 0, 0.5)
     check_number("NOISE in patterns.py", NOISE, 0, 1)
     check_number("NEAR_RMSE in patterns.py", NEAR_RMSE, 0, 1)
@@ -315,6 +321,9 @@ def check_constants():
                            f"line, not {LINE_WIDTH!r}")
     check_number("the first LINE_WIDTH in patterns.py", LINE_WIDTH[0], 0.01, 0.5)
     check_number("the second LINE_WIDTH in patterns.py", LINE_WIDTH[1], LINE_WIDTH[0], 0.5)
+    if not isinstance(OUTPUT_DIR, Path):
+        raise ProgramError("OUTPUT_DIR in patterns.py must be a path, such as Path('pictures'), "
+                           f"not {OUTPUT_DIR!r}")
     known = ("cross", "diagonal", "horizontal", "vertical")
     if not isinstance(PATTERN_TYPES, tuple) or sorted(map(str, PATTERN_TYPES)) != list(known):
         raise ProgramError("PATTERN_TYPES in patterns.py must be a tuple that holds each of "
@@ -328,7 +337,7 @@ class ProgramError(ValueError):
 
 def check_number(name, value, low, high, whole=False):
     """Return ``value`` if it is a number from ``low`` to ``high``, or raise a ProgramError."""
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    kinds = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
         raise ProgramError(f"{name} must be {allowed(low, high, whole)}, not {value!r}")
     return value
@@ -441,14 +450,15 @@ def check_folder(folder, names=()):
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
     try:
-        os.access(folder, os.F_OK)                            # raises for names that cannot be
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(folder)                                  # raises for names that cannot be
         tempfile.TemporaryFile(dir=existing).close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ProgramError(f"files must be writable in {str(folder)!r}, "
                            f"which they are not: {reason}") from None
     for name in names:
-        if (folder / name).is_dir():
+        if os.path.isdir(folder / name):                      # False for names that are too long
             raise ProgramError(f"{name} in {str(folder)!r} must be a file or nothing, "
                                "but it is a folder")
 

@@ -16,6 +16,7 @@ Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 import copy
 import io
 import math
+import textwrap
 import traceback
 
 import torch
@@ -191,14 +192,17 @@ class WeightsError(ProgramError):
     """Weights that are missing or belong to another model."""
 
 
-def load_model(file=OUTPUT_DIR / WEIGHTS):
+def load_model(file=None):
     """The trained model of an earlier run, with as many latent dimensions as that run had.
+
+    ``file`` is the path of its weights; None takes those in the folder ``outputs``.
 
     Raises
     ------
     WeightsError
         If there is no such file, or if its layers are not those of ``VAE``.
     """
+    file = OUTPUT_DIR / WEIGHTS if file is None else file
     again = "train one with python latent_space_exploration.py"
     try:
         weights = torch.load(file, weights_only=True)
@@ -223,16 +227,24 @@ def load_model(file=OUTPUT_DIR / WEIGHTS):
 
 
 # --- the model as a picture -------------------------------------------------------
-def linear_sizes(layers):
-    """Sizes before, between and after the Linear layers of a Sequential: [256, 128, 128]."""
-    linear = [layer for layer in layers.modules() if isinstance(layer, nn.Linear)]
-    return [linear[0].in_features, *(layer.out_features for layer in linear)]
+def linear_sizes(layers, width):
+    """What goes into a Sequential, and what each of its Linear layers gives: [256, 128, 128]."""
+    return [width, *(layer.out_features for layer in layers.modules()
+                     if isinstance(layer, nn.Linear))]
+
+
+def kinds_of_layers(layers):
+    """In words: the kinds of layers in a Sequential, each once."""
+    kinds = dict.fromkeys(type(layer).__name__ for layer in layers.modules()
+                          if not list(layer.children()))
+    return textwrap.fill(", ".join(kinds), 24)
 
 
 def draw_architecture(model):
     """The model as boxes and arrows, with the sizes that its own layers have."""
-    encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
     latent = model.fc_mu.out_features
+    encoder = linear_sizes(model.encoder, IMAGE_SIZE**2)
+    decoder = linear_sizes(model.decoder, latent)
     heads = len(encoder)                                     # the column of mu and log_var
     last = heads + len(decoder)
     boxes = [(column, 0, "hidden" if column else "image x", size, "#CFE5F3")
@@ -262,9 +274,9 @@ def draw_architecture(model):
                (heads + 1, -box_height(latent) / 2))
 
     for x, text in (
-        ((heads - 1) / 2, "encoder\nLinear and ReLU"),
+        ((heads - 1) / 2, f"encoder\n{kinds_of_layers(model.encoder)}"),
         (heads + 0.5, "reparameterization\nz = mu + exp(log_var / 2) * epsilon"),
-        ((heads + 2 + last) / 2, "decoder\nLinear and ReLU,\nSigmoid at the end"),
+        ((heads + 2 + last) / 2, f"decoder\n{kinds_of_layers(model.decoder)}"),
     ):
         axes.text(x, -4.4, text, ha="center", va="top", fontsize=9)
     return figure
@@ -301,9 +313,9 @@ def build(model_class, latent_dim):
 def check_model(model):
     """Raise a ProgramError unless the layers of a VAE fit together.
 
-    Each layer has to take as many values as the one before it gives, and the decoder
-    has to end in a sigmoid, without which no value would be a probability. In the end
-    two images go through a copy of the model and through the loss.
+    Each layer has to take as many values as the one before it gives, and what the decoder
+    gives has to stay between 0 and 1, as by a sigmoid at its end. Then two images go
+    through a copy of the model and through the loss.
     """
     for name, kind in (("encoder", nn.Sequential), ("decoder", nn.Sequential),
                        ("fc_mu", nn.Linear), ("fc_var", nn.Linear)):
@@ -313,32 +325,39 @@ def check_model(model):
         raise ProgramError("self.fc_mu and self.fc_var in vae_model.py must give equally many "
                            f"values, not {model.fc_mu.out_features} and "
                            f"{model.fc_var.out_features}")
-    hidden = _width_after(model.encoder, "encoder", IMAGE_SIZE**2)
+    if model.fc_mu.out_features < 2:
+        raise ProgramError("self.fc_mu in vae_model.py must give two values or more, the latent "
+                           "dimensions, not 1")
+    hidden = _after(model.encoder, "encoder", IMAGE_SIZE**2).shape[-1]
     for name, layer in (("fc_mu", model.fc_mu), ("fc_var", model.fc_var)):
         if layer.in_features != hidden:
             raise ProgramError(f"self.encoder in vae_model.py ends with {hidden} values, but "
                                f"self.{name}, which follows, takes {layer.in_features}")
-    pixels = _width_after(model.decoder, "decoder", model.fc_mu.out_features)
-    if pixels != IMAGE_SIZE**2:
-        raise ProgramError(f"self.decoder in vae_model.py ends with {pixels} values, but a picture "
-                           f"has {IMAGE_SIZE**2}")
-    *_, last = model.decoder.modules()
-    if not isinstance(last, nn.Sigmoid):
+    images = _after(model.decoder, "decoder", model.fc_mu.out_features)
+    if images.shape[-1] != IMAGE_SIZE**2:
+        raise ProgramError(f"self.decoder in vae_model.py ends with {images.shape[-1]} values, but "
+                           f"a picture has {IMAGE_SIZE**2}")
+    low, high = (bound.item() for bound in images.aminmax())
+    if not (low >= 0 and high <= 1):
         raise ProgramError("self.decoder in vae_model.py must end in nn.Sigmoid(), which keeps "
-                           f"every pixel in [0, 1], not in nn.{type(last).__name__}")
+                           f"every pixel in [0, 1]; now they reach from {low:.3g} to {high:.3g}")
     with torch.random.fork_rng():
         _try_out(copy.deepcopy(model))
 
 
 def _try_out(model):
     """Raise a ProgramError unless two images come through the model, and a loss of them."""
-    x, latent_dim = torch.full((2, IMAGE_SIZE**2), 0.5), model.fc_mu.out_features
+    x, latent_dim = torch.eye(2).repeat(1, IMAGE_SIZE**2 // 2 + 1), model.fc_mu.out_features
+    x = x[:, :IMAGE_SIZE**2]                         # black and white stripes
+    untouched = x.clone()
     try:
         codes = model.encode(x)
         _require_shapes("VAE.encode", codes, mu=latent_dim, log_var=latent_dim)
         answer = model(x, torch.Generator().manual_seed(0))
         _require_shapes("VAE.forward", answer, recon_x=IMAGE_SIZE**2, mu=latent_dim,
                         log_var=latent_dim)
+        if not torch.equal(x, untouched):
+            raise ProgramError("VAE.forward in vae_model.py must leave x as it is")
         _require_shapes("kl_per_dimension", [kl_per_dimension(*codes)], kl=latent_dim)
         loss = vae_loss(answer[0], x, *answer[1:], 1.0)
         if not isinstance(loss, torch.Tensor) or loss.dim():
@@ -346,7 +365,7 @@ def _try_out(model):
         loss.backward()
     except ProgramError:
         raise
-    except Exception as error:                       # whatever an edit may raise
+    except (Exception, SystemExit) as error:         # whatever an edit may raise
         inside = [frame for frame in traceback.extract_tb(error.__traceback__)
                   if frame.filename == __file__][-1]
         place = "a method or the loss" if inside.name == "_try_out" \
@@ -368,14 +387,15 @@ def _in_one_line(error):
 
 
 @torch.no_grad()
-def _width_after(layers, name, width):
-    """How many values the layers of a Sequential give for ``width`` of them, by trying."""
-    x = torch.full((2, width), 0.5)
+def _after(layers, name, width):
+    """What the layers of a Sequential give for ``width`` large values of both signs."""
+    x = 100 * torch.randn(64, width, generator=torch.Generator().manual_seed(0))
     for number, layer in enumerate(copy.deepcopy(layers).eval(), start=1):
+        given = x.shape[-1]
         try:
-            x = layer(x)
+            x = layer(x).float()
         except Exception:                            # each kind of layer raises its own
-            raise ProgramError(f"entry {number} of self.{name} in vae_model.py must take "
-                               f"{x.shape[-1]} values, but it is {' '.join(str(layer).split())}"
-                               ) from None
-    return x.shape[-1]
+            raise ProgramError(f"entry {number} of self.{name} in vae_model.py must take a tensor "
+                               f"of {given} values (float32) and give another one, but it is "
+                               f"{' '.join(str(layer).split())}") from None
+    return x

@@ -76,11 +76,11 @@ def main(arguments=None):
     folder = parser.parse_args(arguments).output_dir
     set_up_torch(SEED)
     model = load_model(folder / WEIGHTS)
-    check_model(model)
     latent_dim = model.fc_mu.out_features
     if latent_dim < 2:
         raise ProgramError(f"a map needs two latent dimensions, but the model in "
                            f"{folder / WEIGHTS} has {latent_dim}: train one with more")
+    check_model(model)
     data = make_data(SEED)
     space = explore(model, data)
     print(f"Model   {latent_dim} latent dimensions, {len(space.alive)} of them alive, in "

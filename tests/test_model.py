@@ -19,6 +19,7 @@ from vae_model import (
     build,
     check_model,
     decode,
+    draw_architecture,
     kl_per_dimension,
     linear_sizes,
     load_model,
@@ -281,10 +282,14 @@ def test_layers_of_another_kind_or_size_are_named():
 @pytest.mark.parametrize(("model", "sentence"), [
     (edited([nn.Linear(PIXELS, 4), nn.ReLU()]), r"encoder .* ends with 4 values, but self.fc_mu"),
     (edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(20, 20)]),
-     r"entry 3 of self.encoder in vae_model.py must take 9 values, but it is Linear\(.*=20"),
-    (edited(None, [nn.Linear(4, PIXELS)]), r"decoder .* must end in nn.Sigmoid\(\).*Linear"),
+     r"entry 3 of self.encoder in vae_model.py must take a tensor of 9 values .*Linear\(.*=20"),
+    (edited(None, [nn.Linear(4, PIXELS)]), r"decoder .* must end in nn.Sigmoid\(\).* reach"),
+    (edited(None, [nn.Linear(4, PIXELS), nn.Tanh()]), r"decoder .* nn.Sigmoid\(\).* from -1 to 1"),
+    (edited([nn.Linear(PIXELS, 20).double()]), r"entry 1 of self.encoder .* \(float32\)"),
+    (edited([nn.GRU(PIXELS, 20)]), r"entry 1 of self.encoder .* give another one, but it is GRU"),
+    (VAE(latent_dim=1), r"self.fc_mu in vae_model.py must give two values or more"),
     (edited(None, [nn.Linear(20, PIXELS), nn.Sigmoid()]),
-     r"entry 1 of self.decoder .* must take 4 values, but it is Linear\(in_features=20"),
+     r"entry 1 of self.decoder .* of 4 values .* but it is Linear\(in_features=20"),
     (edited(None, [nn.Linear(4, 20), nn.Sigmoid()]), r"decoder .* ends with 20 values, but a pict"),
 ])
 def test_an_edit_that_goes_wrong_is_named_with_its_place(model, sentence):
@@ -318,6 +323,15 @@ def another_width(self, x):
     return hidden, self.fc_var(hidden)
 
 
+def changed_in_place(self, x, generator=None):
+    mu, log_var = self.encode(x.mul_(0.5))
+    return self.decoder(mu), mu, log_var
+
+
+def left_early(self, x, generator=None):
+    raise SystemExit
+
+
 def undefined_name(self, mu, log_var, generator=None):
     return mu + sigma * log_var  # noqa: F821
 
@@ -325,6 +339,8 @@ def undefined_name(self, mu, log_var, generator=None):
 @pytest.mark.parametrize(("method", "edit", "sentence"), [
     ("forward", without_return, r"VAE.forward in vae_model.py must return recon_x of shape"),
     ("forward", two_values, r"VAE.forward in vae_model.py must return recon_x of shape"),
+    ("forward", changed_in_place, r"VAE.forward in vae_model.py must leave x as it is"),
+    ("forward", left_early, r"in vae_model.py stops with SystemExit"),
     ("encode", another_width, rf"VAE.encode .* must return mu of shape \(N, {LATENT_DIM}\)"),
     ("reparameterize", undefined_name, r"in vae_model.py stops with NameError: name 'sigma'"),
 ])
@@ -348,7 +364,7 @@ def test_a_slip_in_the_loss_is_named_before_the_training(monkeypatch, name, edit
 def test_layers_that_do_not_fit_are_named_whatever_their_kind():
     model = VAE()
     model.encoder.append(nn.LayerNorm(HIDDEN_DIM + 1))
-    with pytest.raises(ProgramError, match=rf"entry 5 .* must take {HIDDEN_DIM} values.*LayerNorm"):
+    with pytest.raises(ProgramError, match=rf"entry 5 .* of {HIDDEN_DIM} values.*LayerNorm"):
         check_model(model)
     model.encoder[4] = nn.Sequential(nn.ReLU(), nn.Linear(1, 1))
     with pytest.raises(ProgramError, match=r"entry 5 .*Sequential\( \(0\): ReLU\(\)") as wrong:
@@ -360,7 +376,18 @@ def test_layers_in_layers_are_fine_with_their_sizes():
     half = nn.Sequential(nn.Linear(4, 20), nn.Dropout(0.5))
     model = edited(None, [half, nn.Sequential(nn.Linear(20, PIXELS), nn.Sigmoid())])
     check_model(model)
-    assert linear_sizes(model.decoder) == [4, 20, PIXELS]
+    assert linear_sizes(model.decoder, 4) == [4, 20, PIXELS]
+
+
+def test_an_encoder_of_convolutions_is_fine_with_the_size_of_a_picture():
+    side = (IMAGE_SIZE + 1) // 2
+    model = edited([nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE)),
+                    nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten()])
+    model.fc_mu, model.fc_var = nn.Linear(2 * side**2, 4), nn.Linear(2 * side**2, 4)
+    model.decoder.append(nn.Unflatten(1, (1, PIXELS))).append(nn.Flatten())
+    check_model(model)
+    assert linear_sizes(model.encoder, PIXELS) == [PIXELS]
+    draw_architecture(model).draw_without_rendering()
 
 
 def test_trying_a_model_out_changes_neither_it_nor_torchs_generator():

@@ -94,6 +94,7 @@ def test_the_installed_packages_are_new_enough():
 # --- constants ----------------------------------------------------------------------
 @pytest.mark.parametrize(("name", "value"), [
     ("IMAGE_SIZE", 0), ("IMAGE_SIZE", 16.0), ("IMAGE_SIZE", "16"), ("MAX_SHIFT", -0.1),
+    ("IMAGE_SIZE", np.int64(16)), ("OUTPUT_DIR", "pictures"),
     ("NOISE", float("nan")), ("DPI", 0), ("NEAR_RMSE", None), ("LINE_WIDTH", 0.05),
     ("LINE_WIDTH", (0.09, 0.05)), ("LINE_WIDTH", (0, 0.1)), ("PATTERN_TYPES", ("cross",)),
     ("PATTERN_TYPES", ("cross", "diagonal", "vertical", "level")),
@@ -205,7 +206,7 @@ def test_looking_whether_a_folder_can_be_written_makes_nothing(tmp_path):
 
 def test_folders_that_cannot_be_written_get_one_sentence(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    bad = [tmp_path / "file", tmp_path / "file" / "below", "bad\0name"]
+    bad = [tmp_path / "file", tmp_path / "file" / "below", "bad\0name", tmp_path / ("x" * 300)]
     if hasattr(os, "symlink") and os.name == "posix":
         (tmp_path / "link").symlink_to(tmp_path / "nowhere")
         bad += [tmp_path / "link", tmp_path / "link" / "below", "/proc/nowhere"]
@@ -291,6 +292,17 @@ def test_images_in_a_file(tmp_path, monkeypatch, capsys):
     picture = iio.imread(io.BytesIO((tmp_path / "outputs" / "mine.png").read_bytes()))
     assert picture.shape[1] == 8 * patterns.DPI
     assert capsys.readouterr().out == f"Wrote {tmp_path / 'outputs' / 'mine.png'}\n"
+
+
+@pytest.mark.parametrize("name", ["outputs/mine.png", "", ROOT / "mine.png"])
+def test_names_in_folders_are_named(name):
+    with pytest.raises(ValueError, match="name must be that of a file, without a folder"):
+        patterns.show_images(np.ones(9), name)
+
+
+def test_images_of_a_training_that_diverged_are_called_so():
+    with pytest.raises(ValueError, match="NaN, the mark of a training that diverged"):
+        patterns.show_images(np.full(9, np.nan))
 
 
 @pytest.mark.parametrize("bad", [np.zeros(15), np.zeros((2, 15)), np.zeros((0, 16))])

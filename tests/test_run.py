@@ -265,6 +265,24 @@ def with_layers(hidden_layers, latent_dim):
     return model
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 5, 200])
+def test_the_loss_curves_have_a_scale_that_names_epochs(epochs):
+    data = main_script.make_data(0)
+    records = [main_script.Record(epoch, 70.0, 9.0) for epoch in range(1, epochs + 1)]
+    shown = main_script.milestones(epochs)
+    snapshots = {record: data.held_out[:4].numpy() for record in records if record.epoch in shown}
+    figure = main_script.draw_progression(data, records, snapshots, 60.0, 1.0)
+    figure.draw_without_rendering()
+    upper, lower = figure.axes[1:]
+    low, high = lower.get_xlim()
+    ticks = [label.get_text() for label, place in zip(lower.get_xticklabels(), lower.get_xticks())
+             if low <= place <= high]
+    assert len(ticks) >= 2 and {"1", str(min(2, max(2, epochs)))} <= set(ticks) and "0" not in ticks
+    note, = upper.texts
+    assert upper.bbox.x0 <= note.get_window_extent().x0
+    assert note.get_window_extent().x1 <= upper.bbox.x1
+
+
 @pytest.mark.parametrize("hidden_layers", [1, 2, 3, 4])
 @pytest.mark.parametrize("latent_dim", [2, 8, 64, 512])
 def test_nothing_overlaps_in_the_architecture_figure(hidden_layers, latent_dim):

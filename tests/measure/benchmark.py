@@ -33,6 +33,7 @@ from latent_space_exploration import (
     set_up_torch,
     train,
 )
+from patterns import IMAGE_SIZE
 from solutions.latent_explorer import WINDOW_INCHES, Explorer
 from vae_model import LATENT_DIM, linear_sizes
 
@@ -48,7 +49,8 @@ torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
 def matrix_products(model, num_steps):
     """The products that a training step cannot do without, forward and backward."""
-    encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
+    encoder = linear_sizes(model.encoder, IMAGE_SIZE**2)
+    decoder = linear_sizes(model.decoder, LATENT_DIM)
     latent = model.fc_mu.out_features
     shapes = [*zip(encoder, encoder[1:]), (encoder[-1], latent), (encoder[-1], latent),
               *zip(decoder, decoder[1:])]

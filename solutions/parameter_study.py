@@ -293,7 +293,11 @@ def main(arguments=None):
         seeds, name = options.seeds, "parameter_study_seeds"
     check_folder(OUTPUT_DIR, [f"{name}.csv", f"{name}.png"])
     for setting in SETTINGS:
-        check_model(make_model(setting.latent_dim, SEED, setting.model_class))
+        try:
+            check_model(make_model(setting.latent_dim, SEED, setting.model_class))
+        except ProgramError as error:
+            raise ProgramError(f"{error} (in the setting {setting.name!r}, whose model is "
+                               f"{setting.model_class.__name__})") from None
     try:
         runs = run(seeds, name)
     except FloatingPointError as error:

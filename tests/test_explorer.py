@@ -33,6 +33,7 @@ def constants_as_handed_out(monkeypatch):
     """What a learner changes must not decide what these tests see."""
     monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
     monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
+    monkeypatch.setattr(latent_explorer, "NEAR_RMSE", 0.1)
     monkeypatch.setattr(latent_explorer, "DPI", 40)          # of saved pictures
 
 

@@ -27,6 +27,7 @@ def constants_as_handed_out(monkeypatch):
     """What a learner changes must not decide what these tests see."""
     monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
     monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
+    monkeypatch.setattr(patterns, "NEAR_RMSE", 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,7 @@ def test_undecided_pixels_are_counted():
     assert measures.undecided_pixels(np.full((3, 9), 0.3)) == 1
 
 
+@pytest.mark.skipif(IMAGE_SIZE < 12, reason="in so few pixels, blends are near clean patterns")
 def test_midpoints_of_blended_pixels_are_no_crosses_but_of_added_ones_are(data):
     space = LatentSpace(data.clean, np.ones(1), None, None, None)
     share = measures.midpoints_that_are_crosses

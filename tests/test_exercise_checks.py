@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 import torch
 
+import vae_model
 from patterns import IMAGE_SIZE
 from tests.exercise import pictures, process
 from tests.exercise.hints import HINTS, HINTS_FILE, KNOWN, read_hints
-from tests.exercise.process import ROOT, Judgement, Workshop, judge, loss
+from tests.exercise.process import BEGUN, ROOT, Judgement, LostError, Workshop, judge, loss
 from tests.exercise.reference import ReferenceVAE, interpolate
 from tests.exercise.report import WIDTH, Result, next_step, verdict
 from tests.exercise.todos import CHALLENGE, DECODE, ENCODE, INTERPOLATE, TODOS, SourceFile
@@ -142,12 +143,12 @@ FILE_MISTAKES = [
     (change("import math", "answer = input()"), "asks-keyboard"),
     (lambda source: source + "\0", "unreadable-file"),
     (lambda source: source.encode() + b"\xdc\xff", "unreadable-file"),
-    (lambda source: source + "\n\n" + EMPTY, "defined-twice"),
+    (lambda source: source + "\n\n" + EMPTY, "raise-left"),
     (change("    def encode(self, x):", "def encode(self, x):"), "syntax-error"),
     (lambda source: put_in(source, DECODE, "pass") + "\n\ndef decode(self, z):\n    return z\n",
-     "outside-class"),
-    (lambda source: put_in(source, INTERPOLATE, "if True:\n    " + EMPTY.replace(
-        "raise NotImplementedError", "    return []")), "inside-other"),
+     "misplaced"),
+    (lambda source: put_in(source, INTERPOLATE, "def outer():\n    " + EMPTY.replace(
+        "raise NotImplementedError", "    return []")), "misplaced"),
 ]
 
 
@@ -362,9 +363,22 @@ def test_a_mistake_of_the_checks_is_neither_a_traceback_nor_right(check):
 def test_time_that_runs_out_in_the_checks_is_not_blamed_on_the_learner(tmp_path):
     file = tmp_path / "latent_starter.py"
     file.write_text(SOLUTION, encoding="utf-8")
-    trace = 'Timeout (0:00:05)!\n  File "layers.py", line 3'
+    trace = f'{BEGUN}\nTimeout (0:00:05)!\n  File "layers.py", line 3'
     message = loss({"file": str(file), "todo": "encode"}, 1, trace, 5)
     assert message["result"]["hint"] == "too-slow"
+
+
+@pytest.mark.parametrize(("trace", "words"), [
+    ("", "their process ended at once, with 1"),
+    ("/usr/bin/python: No module named tests", "/usr/bin/python: No module named tests"),
+    ('Traceback\n  File "/x/vae_model.py", line 7, in <module>\nNameError: n',
+     "NameError: n, vae_model.py, line 7"),
+    ('Traceback\n  File "/x/child.py", line 7\npatterns.ProgramError: NOISE is', "NOISE is"),
+])
+def test_a_process_that_never_began_is_not_blamed_on_the_learner(trace, words):
+    with pytest.raises(LostError) as lost:
+        loss({"file": "latent_starter.py"}, 1, trace, 5)
+    assert str(lost.value) == words
 
 
 def test_all_hanging_together_end_in_time(check, monkeypatch):
@@ -464,6 +478,17 @@ def test_unfit_weights_are_answered_with_a_sentence(show, weights):
     line, files = show(SOLUTION, weights)
     assert line.startswith("No picture: ") and "python latent_space_exploration.py" in line
     assert files == []
+
+
+@pytest.mark.parametrize(("layer", "said"), [
+    (torch.nn.Tanh(), "no trained weights of layers like SimpleVAE's"),
+    (torch.nn.ReLU(), "what is written gives no frames"),         # there is no learner
+])
+def test_weights_of_other_activations_are_not_drawn(monkeypatch, layer, said):
+    trained = VAE()
+    trained.encoder[1] = layer
+    monkeypatch.setattr(vae_model, "load_model", lambda: trained)
+    assert said in pictures.make_frames(None, [], ())
 
 
 def test_progress_names_the_next_step_and_its_line(check):

@@ -26,10 +26,8 @@ def main():
         except LostError as error:
             sys.exit(f"The checks cannot start: {error}")
         print(verdict(judgement), end="\n\n", flush=True)     # drawing takes a moment longer
-        line = show(judgement, workshop)
-    if line:
-        print(line)
-    print(next_step(judgement))
+        lines = [show(judgement, workshop), next_step(judgement)]
+    print("\n".join(filter(None, lines)))
     return judgement.exit_code
 
 

@@ -17,9 +17,8 @@ from tests.exercise.errors import explain
 from tests.exercise.hints import BY_RESULT, WrongError
 from tests.exercise.interpolate import check_interpolate
 from tests.exercise.layers import check_decode, check_encode
-from tests.exercise.process import result_of
-from tests.exercise.report import Result
-from tests.exercise.todos import BY_NAME, CHALLENGE, DECODE, ENCODE, INTERPOLATE, SourceFile
+from tests.exercise.report import Result, wrong_result
+from tests.exercise.todos import BY_NAME, CHALLENGE, DECODE, ENCODE, INTERPOLATE, SourceFile, Todo
 from tests.exercise.walk import check_walk
 
 CHECKS = {ENCODE: check_encode, DECODE: check_decode, INTERPOLATE: check_interpolate,
@@ -61,8 +60,9 @@ class Learner:
             self.make_vae()
 
     def find(self, owner, name):
+        """A function or a class of the learner's."""
         if not callable(getattr(owner, name, None)):
-            raise WrongError("name-missing", f"the file defines no {name}", name=name)
+            raise self.source.missing(name)
         return getattr(owner, name)
 
     def make_vae(self, weights=None):
@@ -74,8 +74,7 @@ class Learner:
                 getattr(vae, layer).load_state_dict(
                     {name: weights[f"{layer}.{name}"] for name in ("weight", "bias")})
         except (RuntimeError, AttributeError, TypeError):
-            line = next((number for number, text in enumerate(self.source.lines, 1)
-                         if text.strip().startswith("def __init__")), 1)
+            line = self.source.line(Todo("", "__init__", "SimpleVAE"))
             raise WrongError("layers-changed", f"{layer} is missing or has another size",
                              called="SimpleVAE()", line=line) from None
         return vae
@@ -95,19 +94,15 @@ class Learner:
             if output.tell():
                 name = self.todo.name if self.todo else "the file itself"
                 self.printed.setdefault(name, output.getvalue())
-            reset()
+            # settings that would change the answers of the functions to come
+            torch.set_grad_enabled(True)
+            torch.set_default_dtype(torch.float32)
+            if torch.get_default_device() != torch.device("cpu"):     # setting it imports much
+                torch.set_default_device(None)
 
     def empty_folders(self):
         for name in ("cwd", "outputs"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-
-
-def reset():
-    """Put those settings back that would change the answers of the functions to come."""
-    torch.set_grad_enabled(True)
-    torch.set_default_dtype(torch.float32)
-    if torch.get_default_device() != torch.device("cpu"):      # setting it imports much of torch
-        torch.set_default_device(None)
 
 
 # --- jobs -------------------------------------------------------------------------------
@@ -115,31 +110,27 @@ def answer(job, folder):
     """Do a job: the message on a TODO or on the file as a whole, or pictures in the folder."""
     learner = Learner(SourceFile(job["file"]), folder)
     if job["task"] == "show":
-        pictures.make_frames(learner, job["usable"], folder, job["weights"])
-        return {"kind": "done"}
-    todo = BY_NAME.get(job["todo"])
-    result = attempt(learner, Learner.load, todo)
-    if result.state == "right" and todo:
-        learner.todo = todo
-        result = attempt(learner, CHECKS[todo], set(job["right"]))
+        return {"kind": "done",
+                "problem": pictures.make_frames(learner, job["usable"], job["weights"])}
+    result = check(learner, BY_NAME.get(job["todo"]), set(job["right"]))
     return {"kind": "result", "todo": learner.todo.name if learner.todo else "",
             "result": vars(result), "printed": learner.printed}
 
 
-def attempt(learner, check, given):
-    """The Result of a check of the learner's TODO, or of the file as a whole."""
-    source, todo = learner.source, learner.todo
+def check(learner, todo, right):
+    """The Result on a TODO (None: on the file), or on the file if it cannot be loaded."""
+    source, twice = learner.source, learner.source.remark(todo) if todo else ""
     try:
-        remark = check(learner, given)
+        learner.load(todo)
+        learner.todo = todo
+        remark = CHECKS[todo](learner, right) if todo else ""
+        return Result("right", remark="; ".join(filter(None, [twice, remark])))
     except WrongError as error:
         wrong = error
-        in_text = source.without_effect(todo) if todo and wrong.hint in BY_RESULT else None
-        if in_text:
-            wrong, wrong.seen = in_text, error.seen
+        if wrong.hint in BY_RESULT:
+            wrong = source.without_effect(todo, wrong.seen) or wrong
+        wrong.seen = "; ".join(filter(None, [wrong.seen, twice]))
     except Exception as error:      # a mistake of the checks must not be taken for a right answer
         wrong = WrongError("checks-failed", f"{type(error).__name__}: {error}")
-    else:
-        remarks = [source.remark(todo), remark] if todo else []
-        return Result("right", remark="; ".join(filter(None, remarks)))
     wrong.called = wrong.called or learner.called
-    return result_of(wrong, source, todo)
+    return wrong_result(wrong, source, learner.todo)

@@ -17,7 +17,7 @@ PICTURE, GIF = "my_interpolation.png", "latent_walk.gif"
 
 
 # --- in the process of the learner's code ------------------------------------------------
-def make_frames(learner, usable, folder, weights_file):
+def make_frames(learner, usable, weights_file):
     """Write rows.npy, the frames of the learner's functions and of right ones, or say why not.
 
     ``usable`` holds the names of the functions that may be called; ``weights_file`` is
@@ -27,8 +27,8 @@ def make_frames(learner, usable, folder, weights_file):
     import torch
 
     from patterns import PATTERN_TYPES, generate_patterns
-    from tests.exercise.reference import ReferenceVAE, interpolate
-    from vae_model import load_model
+    from tests.exercise.reference import ReferenceVAE, equal, interpolate
+    from vae_model import load_model, reconstruct
 
     images, labels = generate_patterns(len(PATTERN_TYPES), SEED)      # one of each type
     patterns = torch.from_numpy(images[labels.argsort()])
@@ -41,11 +41,15 @@ def make_frames(learner, usable, folder, weights_file):
                   for answer in answers for frame in answer]
         return np.stack(frames).reshape(len(answers), -1, patterns.shape[1])
 
-    problem = "no weights that fit vae_model.py: run " \
-              "python latent_space_exploration.py without options"
+    problem = "no trained weights of layers like SimpleVAE's: run " \
+              "python latent_space_exploration.py with vae_model.py as it was"
     with contextlib.suppress(Exception):            # then it stays at the problem so far
-        weights = layer_by_layer(load_model(*weights_file))
+        trained = load_model(*weights_file)
+        weights = layer_by_layer(trained)
         right_vae = ReferenceVAE(weights)
+        codes = right_vae.encode(patterns).detach()
+        if not equal(reconstruct(trained, patterns), right_vae.decode(codes).detach()):
+            raise ValueError("other activations, or layers between")
         problem = "what is written gives no frames that could be drawn yet"
         learner.load()
         vae = learner.make_vae(weights)
@@ -55,20 +59,19 @@ def make_frames(learner, usable, folder, weights_file):
             learner.module.interpolate = interpolate       # the challenge calls it, too
         mine = morphs(learner.module.interpolate, vae)
         right = morphs(interpolate, right_vae, mine.shape[1])
-        np.save(folder / "rows.npy", np.stack([mine, right], axis=1).astype(float))
+        np.save(learner.folder / "rows.npy", np.stack([mine, right], axis=1).astype(float))
         if "create_latent_walk_animation" in usable:
             learner.call(learner.module.create_latent_walk_animation, vae, patterns)
-        problem = ""
-    (folder / "problem.txt").write_text(problem)
+        return ""
+    return problem
 
 
 def layer_by_layer(trained):
     """The weights of a trained VAE under the names of SimpleVAE's layers: a state dict."""
-    from tests.exercise.reference import SIZES
+    from tests.exercise.reference import loud_weights
 
-    layers = [*trained.encoder[::2], trained.fc_mu, *trained.decoder[::2]]     # no activations
-    return {f"{name}.{kind}": values.detach() for name, layer in zip(SIZES, layers)
-            for kind, values in layer.named_parameters()}
+    values = [one for name, one in trained.state_dict().items() if not name.startswith("fc_var")]
+    return dict(zip(loud_weights(), values, strict=True))
 
 
 # --- outside of it ---------------------------------------------------------------------------
@@ -78,30 +81,28 @@ def show(judgement, workshop, *weights_file):
 
     from patterns import OUTPUT_DIR, png, publish
 
-    results = {todo.name: one for todo, one in judgement.results.items()}
-    right = {name for name, one in results.items() if one.state == "right"}
-    usable = [name for name, one in results.items() if name in right or one.hint in ANSWERED]
+    right = judgement.names("right")
+    usable = [todo.name for todo, one in judgement.results.items()
+              if one.state == "right" or one.hint in ANSWERED]
     mine = [name for name in PARTS if name in usable]
-    if judgement.file.state == "wrong" or not {"right", "wrong"} & {
-            one.state for one in results.values()}:
+    if not right and not judgement.names("wrong"):
         return ""
     if not mine:
         return "No picture: none of your functions gives anything that could be drawn yet."
-    job = {"task": "show", "file": str(judgement.source.path), "usable": usable, "left": SECONDS,
+    job = {"task": "show", "file": str(judgement.source.path), "usable": usable,
            "weights": [str(file) for file in weights_file]}
     *_, last = workshop.run([job], SECONDS)
     if last["kind"] != "done":
         return "No picture: what is written did not get to its end with the trained weights."
-    problem = (workshop.folder / "problem.txt").read_text()
-    if problem:
-        return f"No picture: {problem}"
-    whole, state = len(mine) == len(PARTS), "" if right.issuperset(mine) else " (not right yet)"
+    if last["problem"]:
+        return f"No picture: {last['problem']}"
+    whole, state = len(mine) == len(PARTS), "" if {*mine} <= {*right} else " (not right yet)"
     label = f"yours{state}" if whole else f"your {' and '.join(mine)}{state},\nthe rest is ours"
     files = {PICTURE: png(draw, np.load(workshop.folder / "rows.npy"), label)}
     line = (f"Picture: {OUTPUT_DIR.name}/{PICTURE}\n"
             f"         (in each pair above: {' '.join(label.split())}; below: a right answer)")
     gif = workshop.folder / "outputs" / GIF
-    if gif.exists() and right == set(results):
+    if gif.exists() and len(right) == len(judgement.results):
         files[GIF] = gif.read_bytes()
         line += f"\nGIF:     {OUTPUT_DIR.name}/{GIF} (open it in a browser)"
     publish(files, OUTPUT_DIR)

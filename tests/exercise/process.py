@@ -51,7 +51,8 @@ class Workshop:
         return self
 
     def __exit__(self, *_):
-        self._stop()
+        kill(self.process)
+        self.process.communicate()              # closes its pipes, and waits
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self):
@@ -60,19 +61,15 @@ class Workshop:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder),
                  str(self.forks)],
-                cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+                cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1",
+                               "PYTHONSAFEPATH": ""},            # it is found in its folder
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=trace,
                 encoding="utf-8", start_new_session=True)
-
-    def _stop(self):
-        kill(self.process)
-        with contextlib.suppress(OSError), self.process:       # closes its pipes, and waits
-            pass
 
     def run(self, jobs, seconds):
         """Yield a message for each job, in order; one of the kind "lost" is the last."""
         if self.process.poll() is not None:      # it was lost with the last job
-            self._stop()
+            self.process.communicate()
             self._start()
         timer = threading.Timer(len(jobs) * seconds + PATIENCE, kill, [self.process])
         timer.start()
@@ -105,8 +102,12 @@ def loss(job, code, trace, seconds):
 
     Raises LostError if it was lost before the learner's code had begun.
     """
-    if "Traceback (most recent call last)" in trace and not trace.startswith(BEGUN):
-        raise LostError(last_words(trace))
+    if not trace.startswith(BEGUN):
+        *_, words = [f"their process ended at once, with {code}", *trace.splitlines()]
+        places = re.findall(r'File ".*?([^/\\]+)", (line \d+)', trace)
+        kind, _, sentence = words.partition(": ")
+        raise LostError(sentence if kind == "patterns.ProgramError"
+                        else ", ".join([words, *places[-1:][0]]) if places else words)
     source, name = SourceFile(job["file"]), job.get("todo", "")
     place = re.search(re.escape(ascii_only(source.path.name)) + r'", line (\d+)', trace)
     line = int(place[1]) if place else None                # the innermost one of the file
@@ -116,23 +117,8 @@ def loss(job, code, trace, seconds):
         how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
         hint, seen = ("ended" if code in range(256) else "crashed"), f"Python itself ended: {how}"
     wrong = WrongError(hint, seen, line=line, show_line=bool(line))
-    return {"kind": "lost", "todo": name,
-            "result": vars(result_of(wrong, source, BY_NAME.get(name)))}
-
-
-def last_words(trace):
-    """An exception while the package itself was imported, and the line it came from."""
-    text = trace.rstrip().splitlines()[-1]
-    if text.startswith("patterns.ProgramError: "):            # one sentence already
-        return text.removeprefix("patterns.ProgramError: ")
-    file, line = re.findall(r'File "(.*)", line (\d+)', trace)[-1]
-    return f"{text} (in {Path(file).name}, line {line})"
-
-
-def result_of(wrong, source, todo, called=""):
-    """The Result of a WrongError in one TODO, or in the file as a whole (None)."""
-    called = called or (f"{todo.name}(...)" if todo else f"python {source.path.name}")
-    return wrong_result(wrong, called, source, source.line(todo) if todo else 1)
+    result = wrong_result(wrong, source, BY_NAME.get(name))
+    return {"kind": "lost", "todo": name, "result": vars(result)}
 
 
 # --- one file ---------------------------------------------------------------------
@@ -140,15 +126,10 @@ class Judgement:
     """What is known of a learner's file: in the beginning, what its text alone shows."""
 
     def __init__(self, source):
-        self.source, self.file = source, Result("right")
+        self.source = source
+        self.file = wrong_result(source.problem, source) if source.problem else Result("right")
+        self.results = {todo: Result(source.state(todo), source.line(todo)) for todo in TODOS}
         self.printed = {}                   # name of a function: what it printed
-        self.results = {}                   # Todo: Result
-        for todo in TODOS:
-            state = source.state(todo)
-            self.results[todo] = Result(state, source.line(todo)) if isinstance(state, str) \
-                else result_of(state, source, todo, "nothing, the file was only read")
-        if source.problem:
-            self.note("", result_of(source.problem, source, None))
 
     @property
     def exit_code(self):
@@ -158,30 +139,25 @@ class Judgement:
         """The names of the TODOs that are in a state."""
         return [todo.name for todo, one in self.results.items() if one.state == state]
 
-    def note(self, name, result):
-        """Take over what was found out on a TODO, or on the file as a whole ("")."""
-        if name:
-            self.results[BY_NAME[name]] = result
-            return
-        self.file = result
-        if result.state == "wrong":
-            unchecked = Result("unchecked", message="see the file as a whole")
-            self.results |= {BY_NAME[begun]: unchecked for begun in self.names("begun")}
-
 
 def judge(path, workshop, seconds=SECONDS):
     """Check a learner's file in a workshop; returns a Judgement and never raises for the file."""
     judgement, end = Judgement(SourceFile(path)), time.monotonic() + SECONDS_IN_ALL
     for name in ("", *judgement.names("begun")):
-        if judgement.file.state == "wrong":
-            break
         left = end - time.monotonic()
-        if left <= 0:
-            judgement.note(name, Result("unchecked", message="the others took all the time"))
-            continue
+        if judgement.file.state == "wrong" or left <= 0:
+            break
         job = {"task": "check", "file": str(judgement.source.path), "todo": name,
                "right": judgement.names("right")}
         for message in workshop.run([job], min(seconds, left)):
             judgement.printed |= message.get("printed", {})
-            judgement.note(message["todo"], Result(**message["result"]))
+            result = Result(**message["result"])
+            if message["todo"]:
+                judgement.results[BY_NAME[message["todo"]]] = result
+            else:
+                judgement.file = result
+    why = "see the file as a whole" if judgement.file.state == "wrong" \
+        else "the others took all the time"
+    for name in judgement.names("begun"):
+        judgement.results[BY_NAME[name]] = Result("unchecked", message=why)
     return judgement

@@ -89,7 +89,7 @@ def decode(z):
 
 def equal(values, right):
     """Whether two arrays or tensors agree, up to rounding."""
-    most = np.abs(right).max()
+    most = np.abs(np.asarray(right)).max()
     return values.shape == right.shape and np.allclose(
         values, right, rtol=0, atol=TOLERANCE * max(1e-3, min(10, most)))
 

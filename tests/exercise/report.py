@@ -2,7 +2,6 @@
 
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.exercise.hints import HINTS
 from tests.exercise.todos import CHALLENGE, TODOS
@@ -24,13 +23,14 @@ class Result:
     remark: str = ""     # beside a right answer
 
 
-def wrong_result(wrong, called, source, line):
-    """A Result of a WrongError, with the four parts that a learner reads."""
+def wrong_result(wrong, source, todo=None):
+    """The Result of a WrongError in a TODO, or in the file as a whole: what a learner reads."""
     cause, look = (text.format_map(wrong.details) for text in HINTS[wrong.hint])
-    line = wrong.line or line
+    line = wrong.line or (source.line(todo) if todo else 1)
     if wrong.show_line or not look:
         look = source.text_of(line)
-    parts = {"called": wrong.called or called, "seen": wrong.seen, "cause": cause,
+    called = wrong.called or (f"{todo.name}(...)" if todo else f"python {source.path.name}")
+    parts = {"called": called, "seen": wrong.seen, "cause": cause,
              "look at": f"{source.path.name}, line {line}: {look}"}
     return Result("wrong", line, wrong.hint, "\n".join(part(*one) for one in parts.items()))
 
@@ -72,7 +72,7 @@ def printed_lines(printed):
 
 def next_step(judgement):
     """The last lines."""
-    file = relative_to_here(judgement.source.path)
+    file = judgement.source.path.name
     if judgement.file.state == "wrong":
         return f"Next: repair {file}, line {judgement.file.line}"
     ahead = [todo for todo in TODOS if judgement.results[todo].state != "right"]
@@ -80,9 +80,3 @@ def next_step(judgement):
         next_one = "Next, if you like" if ahead[0] is CHALLENGE else "Next"
         return f"{next_one}: {ahead[0].title} ({file}, line {judgement.results[ahead[0]].line})"
     return "All four are right, well done! Compare with solutions/latent_solution.py."
-
-
-def relative_to_here(path):
-    """A path as a person would type it: from here, or else its name alone."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else path.name

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ PURE = {          # functions and methods that change nothing: their result is a
     "decoder_out", "encode", "decode", "reshape", "view", "squeeze", "unsqueeze", "flatten",
     "numpy", "detach", "astype", "clip", "round", "repeat", "kron", "transpose", "interpolate",
 }
+NOTHING = r"(?s)pass|\.\.\.|['\"].*|return( None)?|raise NotImplementedError(\(.*\))?"
 
 
 @dataclass(frozen=True)
@@ -43,33 +45,24 @@ class SourceFile:
         self.tree, self.code, self.lines, self.problem = ast.Module([], []), None, [], None
         try:                                      # as Python does: byte order mark, coding line
             text = importlib.util.decode_source(self.path.read_bytes())
-            if "\0" in text:
-                raise ValueError("a zero byte in the text")
             self.lines = text.splitlines()
-            tree = ast.parse(text, str(self.path))
-            self.code = compile(tree, str(self.path), "exec")      # finds more than ast.parse
-            self.tree = tree
+            self.tree = ast.parse(text, str(self.path))
+            self.code = compile(self.tree, str(self.path), "exec")     # finds more than ast.parse
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = getattr(error, "lineno", None) or 1
-            hint = "syntax-error" if self.lines else "unreadable-file"
+            line = getattr(error, "lineno", None) or 0
+            hint = "syntax-error" if line else "unreadable-file"
             if self.text_of(line).startswith(("<<<<", "====", ">>>>")):
                 hint = "merge-marks"
-            what = getattr(error, "strerror", None) or getattr(error, "msg", None) or str(error)
-            seen = f"{type(error).__name__}: {what or 'too deeply nested'}"
-            self.problem = WrongError(hint, seen, line=line, show_line=bool(self.lines))
+            self.problem = WrongError(hint, f"{type(error).__name__}: {error}", line=line)
 
     def text_of(self, line):
         """The text of a line, without its indentation."""
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
 
-    def scopes(self, todo):
-        """Where a TODO's function belongs: the file, or the last class of the right name."""
-        return named(self.tree.body, ast.ClassDef, todo.owner)[-1:] if todo.owner else [self.tree]
-
     def definitions(self, todo):
         """All definitions of a TODO's function, in order; the last one counts for Python."""
-        return [node for scope in self.scopes(todo)
-                for node in named(scope.body, ast.FunctionDef, todo.name)]
+        scopes = named(self.tree.body, ast.ClassDef, todo.owner)[-1:] if todo.owner else [self.tree]
+        return [node for scope in scopes for node in named(scope.body, ast.FunctionDef, todo.name)]
 
     def nodes(self, todo, *kinds):
         """What the definition that counts holds of some kinds of nodes, at any depth."""
@@ -80,34 +73,33 @@ class SourceFile:
         return next((found.lineno for found in reversed(self.definitions(todo))), 1)
 
     def state(self, todo):
-        """Return "to do", "begun", or the WrongError that shows without running anything."""
-        empty = [is_empty(node) for node in self.definitions(todo)]
-        elsewhere = named(ast.walk(self.tree), ast.FunctionDef, todo.name)
-        if empty and all(empty):
-            return "to do"
-        if empty and empty[-1]:
-            return WrongError("defined-twice", self.remark(todo), name=todo.name)
-        if empty or not elsewhere or not self.scopes(todo):
-            return "begun"
-        at = elsewhere[0]
-        hint = "outside-class" if todo.owner else "inside-other"
-        return WrongError(hint, f"def {todo.name} in line {at.lineno}, indented by "
-                          f"{at.col_offset} spaces", line=at.lineno, name=todo.name)
+        """Whether a TODO is "to do" or "begun"; one without its function counts as begun."""
+        found = self.definitions(todo)
+        return "to do" if found and all(map(is_empty, found)) else "begun"
+
+    def missing(self, name):
+        """The WrongError for a function or a class that Python does not find in its place."""
+        elsewhere = named(ast.walk(self.tree), ast.FunctionDef, name)
+        if name not in BY_NAME or not elsewhere or self.definitions(BY_NAME[name]):
+            return WrongError("name-missing", f"there is no function or class {name}", name=name)
+        line, column = elsewhere[0].lineno, elsewhere[0].col_offset
+        return WrongError("misplaced", f"def {name} in line {line}, indented by {column} spaces",
+                          line=line, name=name)
 
     def remark(self, todo):
-        """What is worth a word although the answer may be right."""
+        """What is worth a word, be the answer right or wrong."""
         lines = " and ".join(str(node.lineno) for node in self.definitions(todo))
         twice = f"def {todo.name} stands in the lines {lines}; Python takes the last one"
         return twice if " " in lines else ""
 
-    def without_effect(self, todo):
+    def without_effect(self, todo, seen):
         """The mistake, if any, that shows in the text of a function whose result is wrong."""
         for node in self.nodes(todo, ast.ExceptHandler, ast.Expr):
             match node:
                 case ast.ExceptHandler(body=[ast.Pass() | ast.Continue() | ast.Return()]):
-                    return WrongError("swallowed", "", line=node.lineno, show_line=True)
+                    return WrongError("swallowed", seen, line=node.lineno)
                 case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))) if name in PURE:
-                    return WrongError("dropped", "", name=name, line=node.lineno, show_line=True)
+                    return WrongError("dropped", seen, line=node.lineno, name=name)
         return None
 
     def returns_in_loop(self, todo):
@@ -123,12 +115,4 @@ def named(nodes, kind, name):
 
 def is_empty(function):
     """Whether a function holds nothing but a docstring, pass, ..., an empty return or its raise."""
-    for statement in function.body:
-        match statement:
-            case (ast.Pass() | ast.Expr(value=ast.Constant())
-                  | ast.Return(value=None | ast.Constant(value=None))
-                  | ast.Raise(exc=ast.Name(id="NotImplementedError"))
-                  | ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError")))):
-                continue
-        return False
-    return True
+    return all(re.fullmatch(NOTHING, ast.unparse(statement)) for statement in function.body)

@@ -59,13 +59,11 @@ def place_of(error, source, todo):
 def clue(got, want):
     """What a layer's input is, going by how many numbers it holds for each image."""
     codes, hidden = SIZES["decoder_fc1"]
-    if got > want and got % want == 0 and want in (PIXELS, codes):
+    if want == PIXELS and got % want == 0:
         return (f"{got} is {got // want} times {want}: several images have become one row, where "
                 "one row for each must stay.")
     if (got, want) == (IMAGE_SIZE, PIXELS):
         return "The pictures became squares: layers take each as one flat row."
-    if (got, want) == (hidden, PIXELS):
-        return "encoder_fc1 takes pictures; what a hidden layer gave goes into the next layer."
     if want == hidden and got in (PIXELS, codes):
         return "It is given the function's own argument, not what the layer before it gave."
     return "Layers are in the wrong order, one is left out, or a shape changed on the way."

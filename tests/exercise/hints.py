@@ -28,20 +28,15 @@ def read_hints(text):
             parts = list(zip(rest[::2], rest[1::2]))
             looks = [part for label, part in parts if label == "look"]
             expressions = [part for label, part in parts if label == "when"]
-            if not cause or len(looks) > 1 or len(looks + expressions) < len(parts):
-                raise ValueError(f"hints.txt, {hint}: an entry is a sentence, at most one line "
-                                 f"with look:, and lines with when:, not {entry!r}")
-            if any(hint in others for others in groups.values()):
-                raise ValueError(f"hints.txt: {hint} stands there twice")
+            if (not cause or len(looks) > 1 or len(looks + expressions) < len(parts)
+                    or any(hint in others for others in groups.values())):
+                raise ValueError(f"hints.txt, {hint}: an entry stands there once: a sentence, at "
+                                 f"most one line with look:, lines with when:; not {entry!r}")
             look = re.sub(r"^step \d", r"\g<0> of its docstring", "".join(looks))
-            groups[group][hint] = one_line(cause), one_line(look)
+            groups[group][hint] = tuple(" ".join(text.split()) for text in (cause, look))
             known += [(expression, hint) for expression in expressions]
     # those that look at the place as well go first
     return groups, sorted(known, key=lambda pair: "@" not in pair[0])
-
-
-def one_line(text):
-    return " ".join(text.split())
 
 
 GROUPS, KNOWN = read_hints(HINTS_FILE.read_text(encoding="utf-8"))

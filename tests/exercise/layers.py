@@ -6,10 +6,9 @@ what it is instead is its cause. Each step is compared with what the steps befor
 it really gave, so that two mistakes are found as easily as one.
 """
 
-import contextlib
 import functools
 import itertools
-from dataclasses import dataclass
+from collections import namedtuple
 
 import numpy as np
 import torch
@@ -17,10 +16,16 @@ from torch.nn import functional as F
 
 from tests.exercise import reference
 from tests.exercise.hints import WrongError
-from tests.exercise.reference import SIZES, equal, loud_weights
+from tests.exercise.reference import SIZES, equal
 from vae_model import HIDDEN_DIM
 
 COUNT = 5               # images in a batch
+
+NO_TENSOR = {           # what may come back instead of a tensor: hint, and what was seen
+    type(None): ("returns-nothing", "nothing came back (None)"),
+    tuple: ("returns-tuple", "a tuple"), list: ("returns-tuple", "a list"),
+    np.ndarray: ("returns-array", "a NumPy array"),
+}
 
 FUNCTIONS = {           # what may stand between two layers, or behind the last one
     "nothing": torch.clone, "a ReLU": F.relu, "a sigmoid": F.sigmoid, "a tanh": F.tanh,
@@ -42,80 +47,53 @@ FUNCTIONS = {           # what may stand between two layers, or behind the last 
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """What has to stand at a place, and the hint for each thing that may stand there instead."""
-
-    where: str
-    asked: str           # a name in FUNCTIONS
-    hint: str            # for all that is not in ``hints``
-    hints: dict          # names in FUNCTIONS, "line" or "unknown": hint
-
-    def mistake(self, what, name, before, layer, step):
-        """The mistake that ``what`` stands here; ``name`` says where to find its hint."""
-        if what == "nothing":
-            what = f"no {self.asked[2:]}"
-        elif self.asked != "nothing" and self.asked not in what:
-            what += f" instead of {self.asked}"
-        where = self.where.format(before=before, layer=layer)
-        return self.hints.get(name, self.hint), f"{where} comes {what}", step
-
-
-@dataclass(frozen=True)
-class Half:
-    """One half of the model: its layers, and what follows the last one."""
-
-    name: str
-    argument: str
-    layers: tuple
-    end: Place
-    some_input: object   # function of the number of rows
-
-    def called(self, x):
-        """Words for a call."""
-        return f"vae.{self.name}({self.argument}) with {self.argument} of shape {tuple(x.shape)}"
-
-
-START = Place("In front of {layer}", "nothing", "input-changed", {"unknown": "input-unknown"})
-BETWEEN = Place("Between {before} and {layer}", "a ReLU", "other-activation",
-                {"nothing": "relu-missing", "unknown": "input-unknown"})
-MEAN = Place("After {before}", "nothing", "mean-changed",
-             {"a ReLU": "relu-on-mean", "unknown": "end-unknown"})
-IMAGE = Place("After {before}", "a sigmoid", "not-the-sigmoid", {
-    "nothing": "sigmoid-missing", "a sigmoid and another one": "sigmoid-twice",
-    "a ReLU and a sigmoid": "relu-before-sigmoid", "line": "scaled", "unknown": "end-unknown",
-    "a sigmoid, times 255 without decimals": "scaled",
+# What has to stand at a place is a name in FUNCTIONS. There is a hint for each thing that may stand
+# there instead: a name in FUNCTIONS, a straight "line", something "unknown", or anything "other".
+Place = namedtuple("Place", "where asked hints")
+START = Place("In front of {layer}", "nothing",
+              {"other": "input-changed", "unknown": "input-unknown"})
+BETWEEN = Place("Between {before} and {layer}", "a ReLU", {
+    "other": "other-activation", "nothing": "relu-missing", "unknown": "input-unknown"})
+MEAN = Place("After {before}", "nothing", {
+    "other": "mean-changed", "a ReLU": "relu-on-mean", "unknown": "end-unknown"})
+IMAGE = Place("After {before}", "a sigmoid", {
+    "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
+    "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "relu-before-sigmoid",
+    "a sigmoid, times 255 without decimals": "scaled", "line": "scaled",
     "a sigmoid, rounded to black and white": "scaled"})
-ENCODER = Half("encode", "x", tuple(SIZES)[:3], MEAN, reference.some_patterns)
-DECODER = Half("decode", "z", tuple(SIZES)[3:], IMAGE, reference.some_codes)
+
+# Each half of the model: its layers, and what stands after the last one.
+Half = namedtuple("Half", "name argument some_input layers end")
+ENCODER = Half("encode", "x", reference.some_patterns, tuple(SIZES)[:3], MEAN)
+DECODER = Half("decode", "z", reference.some_codes, tuple(SIZES)[3:], IMAGE)
 
 
 # --- the checks -------------------------------------------------------------------
 def check_half(half, learner, _right):
-    """Raise the first WrongError that is found in one half of the model; or return a remark."""
+    """Raise the first WrongError that is found in one half of the model."""
     vae, x = learner.make_vae(), half.some_input(COUNT)
     right = torch.from_numpy(getattr(reference, half.name)(x))
     ask = functools.partial(answer_to, learner, vae, half)
-    answer, again = ask(x), ask(x)
+    values, again, called = ask(x), ask(x), learner.called
     alone, twice, calls = other_batches(ask, vae, x)
-    values, what, step = plain(answer), "", ""
+    what, step = "", 1
     if not values.isfinite().all():
         hint, seen = "not-finite", "values that are infinite or no number (inf or nan)"
-    elif not equal(plain(again), values):
+    elif not equal(again, values):
         hint, seen = "random", "another result when called again with the same input"
     elif not equal(alone, values):
         hint, seen = "mixes-images", "other values when each image comes alone"
     elif not equal(twice, torch.cat([values, values])):
         hint, seen = "fixed-batch", f"other values in a batch of {2 * COUNT}"
     elif equal(values, right):
-        return remark_on(answer, vae, half)
+        return
     else:
         seen = f"the right shape {tuple(right.shape)}, but values that are off by up to " \
                f"{(values - right).abs().max():.2g}"
-        (hint, what, step), *others = causes(half, x.double(), calls, values)
-        what = "; ".join([what, *(text[0].lower() + text[1:] for _, text, _ in others[:2])])
-    raise WrongError(hint, seen, called=half.called(x), what=what,
-                     step=f"step {step} of its docstring")
+        found = causes(half, x.double(), calls, values)[:3]
+        hint, _, step = found[0]
+        what = ". ".join(text for _, text, _ in found)
+    raise WrongError(hint, seen, called=called, what=what, step=f"step {step} of its docstring")
 
 
 check_encode = functools.partial(check_half, ENCODER)
@@ -123,35 +101,26 @@ check_decode = functools.partial(check_half, DECODER)
 
 
 def answer_to(learner, vae, half, x):
-    """What comes back for ``x``: a tensor of the right shape, or a WrongError."""
-    before, last = x.clone(), half.layers[-1]
-    answer = learner.call(learner.find(vae, half.name), x, called=half.called(x))
-    right, kind = (len(before), SIZES[last][1]), type(answer).__name__
-    if answer is None:
-        hint, seen = "returns-nothing", "nothing came back (None)"
-    elif isinstance(answer, (tuple, list)):
-        hint, seen = "returns-tuple", f"a {kind} of length {len(answer)}"
-    elif isinstance(answer, np.ndarray):
-        hint, seen = "returns-array", f"a NumPy array of shape {answer.shape}"
-    elif not isinstance(answer, torch.Tensor) or answer.is_complex():
-        hint, seen = "returns-other", f"something of the type {kind}"
+    """The values that come back for ``x``, in the right shape; or a WrongError."""
+    before, last, argument = x.clone(), half.layers[-1], half.argument
+    answer = learner.call(learner.find(vae, half.name), x, called=(
+        f"vae.{half.name}({argument}) with {argument} of shape {tuple(x.shape)}"))
+    count, width = right = len(x), SIZES[last][1]
+    if not isinstance(answer, torch.Tensor) or answer.is_complex():
+        hint, seen = NO_TENSOR.get(
+            type(answer), ("returns-other", f"something of the type {type(answer).__name__}"))
     elif answer.shape != right:
-        hint = hint_for_shape(answer.shape, *right)
+        hint = {(width, count): "transposed-batch", (count, HIDDEN_DIM): "head-missing",
+                (count * width,): "batch-lost", (width,): "batch-lost",
+                (1, width): "batch-lost"}.get(tuple(answer.shape), "wrong-shape")
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, before):
-        hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"
+        hint, seen = "arguments-changed", f"{argument} is not as before after the call"
     else:
-        return answer
+        return plain(answer)
     raise WrongError(hint, seen, step="step 3 of its docstring",
                      what=f"As many numbers as a hidden layer has: {last} is left out, or its "
                           "result is not what is returned")
-
-
-def hint_for_shape(shape, count, width):
-    """The hint for a tensor that has not the shape (count, width)."""
-    return {(width, count): "transposed-batch", (count, HIDDEN_DIM): "head-missing",
-            (count * width,): "batch-lost", (width,): "batch-lost",
-            (1, width): "batch-lost"}.get(tuple(shape), "wrong-shape")
 
 
 def other_batches(ask, vae, x):
@@ -160,8 +129,8 @@ def other_batches(ask, vae, x):
     The calls are those for each image alone, put together to one with all images.
     """
     try:
-        twice, calls = plain(ask(torch.cat([x, x]))), watch(vae)
-        alone = torch.cat([plain(ask(image)) for image in x.split(1)])
+        twice, calls = ask(torch.cat([x, x])), watch(vae)
+        alone = torch.cat([ask(image) for image in x.split(1)])
     except WrongError as wrong:
         if wrong.hint in ("wrong-shape", "reshape", "batch-reshape", "broadcast",
                           "sizes-do-not-fit"):
@@ -180,8 +149,10 @@ def watch(vae):
 
     def note(name, _, given, named, gave):
         x = [*given, *named.values()][0]            # layer(x), or layer(input=x)
-        with contextlib.suppress(RuntimeError):     # inside torch.vmap there are no values
+        try:
             calls.append((name, plain(x).ravel(), plain(gave).ravel()))
+        except RuntimeError:                # inside torch.vmap there are no values to compare,
+            calls.append((len(calls), None, None))      # so no call is like another
 
     for name, module in vae.named_modules():
         if hasattr(module, "weight"):
@@ -194,32 +165,20 @@ def plain(tensor):
     return torch.tensor(tensor.detach().double().numpy())
 
 
-def remark_on(answer, vae, half):
-    """A word on answers that are right, but through which nothing could be trained."""
-    if answer.requires_grad:
-        answer.sum().backward()
-        if all(getattr(vae, layer).weight.grad is not None for layer in half.layers):
-            return ""
-    return "no gradient flows through it: fine for pictures, but not for training"
-
-
 # --- the cause of wrong values ------------------------------------------------------
 def causes(half, x, calls, values):
     """The mistakes, one in the use of layers first: a list of (hint, text, step)."""
-    if calls is None:
-        return [("unknown", "", 1)]
+    unknown = [("unknown", "", 1)]
+    if not calls:
+        return unknown if calls is None else [("layers-unused", "", 1)]
     used = [layer for layer, _, _ in calls]
-    if not set(half.layers) <= set(used):
-        found = weights_by_hand(half, x, values)
-        if found or not used:
-            return found or [("layers-unused", "", 1)]
     found = out_of_order(half.layers, used)
     rows = [("the input", None, x), *calls, ("the result", values, None)]
     places = [START, *[BETWEEN] * (len(calls) - 1), *[half.end] * (half.layers[-1] in used)]
     for number, place in enumerate(places):
         step = 3 if place is half.end else max(1, min(number, 2))
         found += difference(place, rows[:number + 1], *rows[number + 1][:2], step)
-    return found or [("unknown", "", 1)]
+    return found or unknown
 
 
 def out_of_order(layers, used):
@@ -231,12 +190,10 @@ def out_of_order(layers, used):
             return [("layer-twice", f"{other} is used twice", layers.index(other) + 1)]
         if other is None or other in layers:
             hint = "head-missing" if layer == layers[-1] else "layer-skipped"
-            late = "called too late" if layer in used else "left out"
+            late = "called too late" if layer in used else "not called"
             return [(hint, f"{layer} is {late}", step)]
-        place = f" in the place of {layer}" if layer and layer not in used else ""
-        if other in SIZES:
-            return [("wrong-layer", f"{other} is used{place}", min(step, 3))]
-        return [("own-layer", f"A layer of your own, {other}, is used{place}", min(step, 3))]
+        hint, asked = "wrong-layer" if other in SIZES else "own-layer", layer or "no further layer"
+        return [(hint, f"{other} is used where {asked} is asked for", min(step, 3))]
     return []
 
 
@@ -245,19 +202,25 @@ def difference(place, rows, layer, values, step):
 
     ``rows`` are the input and the calls up to here, the list that comes back is as in ``causes``.
     """
-    *earlier, (before, _, base) = rows
-    for name in (place.asked, *FUNCTIONS):
-        if equal(values, FUNCTIONS[name](base)):
-            return [] if name == place.asked else [place.mistake(name, name, before, layer, step)]
-    for source, _, gave in earlier:
-        if equal(values, gave) or equal(values, FUNCTIONS[place.asked](gave)):
-            text = f"{layer} comes right after {source}; what {before} gave is not used"
-            return [("result-unused", text, step)]
-    line = straight_line(values, FUNCTIONS[place.asked](base))
-    if line:
-        line = f"{place.asked} and {line}".removeprefix("nothing and ")
-        return [place.mistake(line, "line", before, layer, step)]
-    return [place.mistake("something unknown", "unknown", before, layer, step)]
+    (where, asked, hints), (*earlier, (before, _, base)) = place, rows
+    names = (name for name in (asked, *FUNCTIONS) if equal(values, FUNCTIONS[name](base)))
+    what = kind = next(names, "unknown")
+    if what == asked:
+        return []
+    if what == "unknown":
+        for source, _, gave in earlier:
+            if equal(values, gave) or equal(values, FUNCTIONS[asked](gave)):
+                text = f"{layer} comes right after {source}; what {before} gave is not used"
+                return [("result-unused", text, step)]
+        line, what = straight_line(values, FUNCTIONS[asked](base)), "something unknown"
+        if line:
+            kind, what = "line", f"{asked} and {line}".removeprefix("nothing and ")
+    if what == "nothing":
+        what = f"no {asked[2:]}"
+    elif asked != "nothing" and asked not in what:
+        what += f" instead of {asked}"
+    text = f"{where.format(before=before, layer=layer)} comes {what}"
+    return [(hints.get(kind, hints["other"]), text, step)]
 
 
 def straight_line(values, base):
@@ -269,21 +232,3 @@ def straight_line(values, base):
         return None
     effects = {f"a factor of {factor:.3g}": factor - 1, f"a shift of {shift:.3g}": shift}
     return " and ".join(words for words, effect in effects.items() if abs(effect) > 1e-3)
-
-
-def weights_by_hand(half, x, values):
-    """The mistakes of matrix products written by hand, looked for by trying: as in ``causes``."""
-    tries = [([], x)]
-    places = zip((1, 2, 3), half.layers, (*half.layers[1:], ""), (BETWEEN, BETWEEN, half.end))
-    for step, layer, after, place in places:
-        weight, bias = (loud_weights()[f"{layer}.{part}"].double() for part in ("weight", "bias"))
-        ways = {"": (weight.T, bias), "without its bias": (weight.T, 0)}
-        if len(weight) == len(weight.T):
-            ways["without being transposed"] = weight, bias
-        nothing = place.mistake("nothing", "nothing", layer, after, step)
-        tries = [
-            (found + [("by-hand", f"The weights of {layer} are used {how}", step)] * bool(how)
-             + [nothing] * (end != place.asked), FUNCTIONS[end](out @ matrix + shift))
-            for found, out in tries
-            for how, (matrix, shift) in ways.items() for end in {place.asked, "nothing"}]
-    return min((found for found, out in tries if equal(values, out)), key=len, default=[])

@@ -21,12 +21,12 @@ import torch
 import vae_model
 from patterns import IMAGE_SIZE
 from tests.exercise import pictures, process
+from tests.exercise.card import DARK, RAMP, TestCard
 from tests.exercise.hints import HINTS, HINTS_FILE, KNOWN, read_hints
 from tests.exercise.process import BEGUN, ROOT, Judgement, LostError, Workshop, judge, loss
 from tests.exercise.reference import ReferenceVAE, interpolate
 from tests.exercise.report import WIDTH, Result, next_step, verdict
 from tests.exercise.todos import CHALLENGE, DECODE, ENCODE, INTERPOLATE, TODOS, SourceFile
-from tests.exercise.walk import DARK, RAMP, TestCard
 from tests.stored import SOLUTION, all_answers, definition, emptied, function_text, put_in
 from vae_model import LATENT_DIM, VAE
 
@@ -35,7 +35,7 @@ STARTER = STARTER_FILE.read_text(encoding="utf-8")
 FATAL = ("endless", "ended", "crashed")      # hints of what takes the process along
 ANSWERS = all_answers()
 # what can only be told apart if a code has so many numbers
-NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 3, "shifted": LATENT_DIM > 2,
+NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 2,
          "pattern-skipped": LATENT_DIM > 3, "jump-cuts": LATENT_DIM > 2}
 LIGHT = emptied(SOLUTION, CHALLENGE)         # the check of the challenge takes longest
 

@@ -8,6 +8,7 @@
     layers.py       TODO 1 and 2, by what each layer was given
     interpolate.py  TODO 3, by the weights that each frame was made with
     walk.py         the challenge, by the weights that can be read off each frame
+    card.py         the model that both are asked with: its pictures show what they are mixed from
     reference.py    right answers
     hints.txt       the words for each mistake; hints.py reads them
     report.py       what is printed

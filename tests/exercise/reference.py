@@ -34,8 +34,8 @@ def loud_weights():
     rng = np.random.default_rng(3)
     weights = {}
     for layer, (inputs, outputs) in SIZES.items():
-        # the last layer is quieter, or the sigmoid would leave only black and white
-        gain = 0.5 if layer == "decoder_out" else 2.0
+        # values above 6, where a ReLU6 ends, but in the sigmoid not only black and white
+        gain = {"encoder_fc1": 8.0, "decoder_fc1": 5.0, "decoder_out": 0.25}.get(layer, 2.0)
         weights[f"{layer}.weight"] = gain / inputs**0.5 * rng.normal(size=(outputs, inputs))
         weights[f"{layer}.bias"] = rng.uniform(-0.5, 0.5, size=outputs)
     return {name: torch.from_numpy(values).float() for name, values in weights.items()}
@@ -90,7 +90,7 @@ def decode(z):
 def equal(values, right):
     """Whether two arrays or tensors agree, up to rounding."""
     most = np.abs(np.asarray(right)).max()
-    return values.shape == right.shape and np.allclose(
+    return np.shape(values) == np.shape(right) and np.allclose(
         values, right, rtol=0, atol=TOLERANCE * max(1e-3, min(10, most)))
 
 
@@ -100,18 +100,3 @@ def interpolate(vae, pattern_a, pattern_b, num_steps=8):
         codes = vae.encode(torch.stack([pattern_a, pattern_b])).numpy()
         steps = torch.from_numpy(np.linspace(*codes, num_steps))
         return list(vae.decode(steps).numpy().reshape(-1, IMAGE_SIZE, IMAGE_SIZE))
-
-
-def two_patterns():
-    """The two of some patterns whose codes are nearest to a right angle: tensor (2, pixels).
-
-    Between codes in one direction an arc is a straight line, and a mistake could not be seen.
-    """
-    patterns = some_patterns(8)
-    codes = encode(patterns)
-    codes /= np.linalg.norm(codes, axis=1, keepdims=True)
-    return patterns[list(divmod(np.abs(codes @ codes.T).argmin(), len(codes)))]
-
-
-def as_squares(images):
-    return np.reshape(images, (-1, IMAGE_SIZE, IMAGE_SIZE))

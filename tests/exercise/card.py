@@ -1,0 +1,122 @@
+"""The test card: a model whose pictures show what they are mixed from.
+
+Each pattern has a code of its own, and the decoder draws, row by row, how much of
+each pattern is in a code, below a ramp from dark to bright. So the weights of a
+mixture can be read off a picture, and what happened to brightness off the ramp.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from patterns import IMAGE_SIZE
+from tests.exercise.hints import WrongError
+from tests.exercise.reference import PIXELS, ReferenceVAE
+from vae_model import LATENT_DIM
+
+DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
+RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
+NEAR = 0.012            # by which brightness, 0 to 1, may differ: rounding to 255 steps, a palette
+# at right angles, all of length 3, with values of both signs that no ReLU leaves alone
+CODES = 3 * torch.eye(LATENT_DIM) - 6 / LATENT_DIM
+
+
+def curved(weight):
+    """Brightness of a weight, both 0 to 1. It is no straight line, so that a mixture of two
+    pictures differs from the picture of a mixture."""
+    return weight * (0.4 + 0.6 * weight)
+
+
+def weights_of(codes):
+    """How much of each pattern is in codes: tensor (..., LATENT_DIM + 1). The last is of a pattern
+    whose code is zero: there may be one pattern more than dimensions."""
+    weights = codes @ CODES.to(codes) / 9
+    return torch.cat([weights, 1 - weights.sum(-1, keepdim=True)], dim=-1)
+
+
+class TestCard(ReferenceVAE):
+    """A model with a picture for each code. A pattern itself is as bright as ``brightest``: 1
+    shows what overflows, less than 1 what is divided by the brightest pixel of all."""
+
+    __test__ = False         # not one of pytest's
+
+    def __init__(self, patterns, brightest=1.0):
+        super().__init__()
+        self.patterns, self.brightest = patterns.clone(), brightest
+        self.codes = F.pad(CODES, (0, 0, 0, 1))[:len(patterns)]
+
+    def encode(self, x):
+        real = super().encode(x)                # refuses what a layer refuses, and notes it
+        distance = (x.detach().unsqueeze(-2).float() - self.patterns).abs().amax(-1)
+        nearest, which = distance.min(-1)
+        # a stranger is off the way; 0 * real records gradients
+        return self.codes[which] + 3 * nearest.unsqueeze(-1) + 0 * real
+
+    def decode(self, z):
+        real = super().decode(z)
+        return self.drawn(z) + 0 * real
+
+    def drawn(self, z):
+        """The pictures of codes, without a note on what was decoded."""
+        weights = weights_of(z)
+        # a pattern itself is 1, not nearly
+        shown = (1.00001 * weights[..., :len(self.patterns)]).clamp(0, 1)
+        stray = (weights.abs().sum(-1, keepdim=True) - shown.sum(-1, keepdim=True)).clamp(min=0)
+        rows = curved(torch.cat([shown, stray / (1 + stray)], dim=-1))
+        rows = (DARK + (self.brightest - DARK) * rows).repeat_interleave(IMAGE_SIZE, -1)
+        ramp = torch.from_numpy(RAMP).float().expand(*z.shape[:-1], -1)
+        card = torch.cat([ramp, rows], dim=-1)
+        return F.pad(card, (0, PIXELS - card.shape[-1]), value=DARK)
+
+
+# --- what its pictures show --------------------------------------------------------------
+def require_none(seen, cases, **details):
+    """Raise a WrongError for the first of the cases (hint, applies, what exactly) that applies."""
+    for hint, applies, *what in cases:
+        if applies:
+            raise WrongError(hint, seen, what="".join(what), **details)
+
+
+def require_card(pictures, vae, seen):
+    """Raise a WrongError unless pictures (frames, side, side) are those of the test card."""
+    flat, patterns = pictures.reshape(len(pictures), -1), vae.patterns.numpy()
+    encoded = np.concatenate([patterns, *vae.encoded])
+    require_none(seen, (
+        ("pixels-blended", are_mixed(flat, patterns), "the given patterns themselves"),
+        ("pixels-blended", are_mixed(flat, vae.drawn(vae.codes).numpy()), "decoded ones"),
+        ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded")))
+    if is_card(pictures):
+        return
+    ramp, plain = pictures[:, 0], np.ptp(pictures[:, 1:], axis=2).max() < NEAR
+    rises = np.diff(ramp, axis=1)
+    steady = np.ptp(rises, axis=1).max() < NEAR < rises.min()
+    factors = ramp @ RAMP / (RAMP @ RAMP)
+    multiplied = np.abs(ramp - factors[:, None] * RAMP).max() < NEAR
+    lowest, highest = pictures.min(axis=(1, 2)), pictures.max(axis=(1, 2))
+    full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
+    turned = [np.rot90(one, k, (1, 2)) for one in (pictures, pictures[:, ::-1]) for k in range(4)]
+    require_none(seen, (
+        ("ends-raw", any(np.abs(patterns - one).max(axis=1).min() < NEAR for one in flat)),
+        ("decoder-unused", not vae.decoded and vae.encoded),
+        ("model-unused", not vae.decoded),
+        ("transposed", is_card(pictures.transpose(0, 2, 1))),
+        ("upside-down", any(map(is_card, turned))),
+        ("unknown", not plain),
+        ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),
+        ("rounded", set(np.unique(pictures)) <= {0, 1}),
+        ("too-dark", multiplied and factors.max() < 1 - NEAR, f"{255 * factors[0]:.0f}"),
+        ("stretched", steady and full),
+        ("wrapped", rises.min() < -NEAR),
+        ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}")))
+
+
+def is_card(pictures):
+    """Whether pictures are those of a test card, unchanged."""
+    return max(np.ptp(pictures[:, 1:], axis=2).max(), np.abs(pictures[:, 0] - RAMP).max()) < NEAR
+
+
+def are_mixed(pictures, sources):
+    """Whether pictures, one a row, are sums of others, with weights that are no whole numbers."""
+    weights = np.linalg.lstsq(sources.T, pictures.T, rcond=None)[0]
+    return np.abs(weights.T @ sources - pictures).max() < NEAR < \
+        np.abs(weights - weights.round()).max()

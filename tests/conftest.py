@@ -23,11 +23,10 @@ def background(request, tmp_path_factory):
     Each is a function of an empty folder that takes seconds in processes of its own. They
     begin before the first test, to use the cores that the tests themselves do not.
     """
-    jobs = {name: job for module in {item.module for item in request.session.items}
-            for name, job in getattr(module, "BACKGROUND", {}).items()}
-    with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(jobs[name], tmp_path_factory.mktemp(name))
-               for name in sorted(jobs)}
+    modules = dict.fromkeys(item.module for item in request.session.items)
+    with ThreadPoolExecutor(1) as pool:
+        yield {name: pool.submit(job, tmp_path_factory.mktemp(name)) for module in modules
+               for name, job in getattr(module, "BACKGROUND", {}).items()}
         pool.shutdown(cancel_futures=True)
 
 
@@ -58,11 +57,12 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def workshop():
-    """The process in which learners' code runs, one for all tests."""
+def workshop(background):
+    """The process in which learners' code runs: that of the stored answers, or a new one."""
     from tests.exercise.process import Workshop
 
-    with Workshop() as shop:
+    answers = background.get("answers")
+    with answers.result()["workshop"] if answers else Workshop() as shop:
         yield shop
 
 

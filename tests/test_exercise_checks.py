@@ -8,8 +8,11 @@ share one.
 
 import ast
 import configparser
+import contextlib
 import os
 import re
+import runpy
+import signal
 import subprocess
 import sys
 from string import Formatter
@@ -18,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 
+import patterns
 import vae_model
 from patterns import IMAGE_SIZE
 from tests.exercise import pictures, process
@@ -38,6 +42,7 @@ ANSWERS = all_answers()
 NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 2,
          "pattern-skipped": LATENT_DIM > 3, "jump-cuts": LATENT_DIM > 2}
 LIGHT = emptied(SOLUTION, CHALLENGE)         # the check of the challenge takes longest
+PATIENCE = (0.3, 10)     # seconds for what has no end, which on a loaded machine are too few
 
 
 @pytest.fixture
@@ -45,18 +50,16 @@ def check(workshop, tmp_path):
     """A function that checks a source text and returns a Judgement."""
     def make(source, seconds=10):
         file = tmp_path / "latent_starter.py"
-        if isinstance(source, bytes):
-            file.write_bytes(source)
-        else:
-            file.write_text(source, encoding="utf-8")
+        file.write_text(source, encoding="utf-8")
         return judge(file, workshop, seconds)
     return make
 
 
 # --- the stored answers -----------------------------------------------------------
 def judge_stored_answers(folder):
-    """The Result of each stored answer, the Judgement of each file of HANGING."""
-    found, jobs = {}, {}
+    """The Result of each stored answer, the Judgement of each file of FILES; and the workshop."""
+    workshop, jobs = Workshop(), {}
+    found = {"workshop": workshop}
     for number, answer in enumerate(ANSWERS):
         file = folder / str(number) / "latent_starter.py"
         file.parent.mkdir()
@@ -65,19 +68,21 @@ def judge_stored_answers(folder):
                         "right": [todo.name for todo in TODOS if todo != answer.todo]}
     together = [answer for answer in ANSWERS if answer.hint not in FATAL]
     alone = [[answer] for answer in ANSWERS if answer.hint in FATAL]
-    with Workshop() as workshop:
-        for batch in [together, *alone]:
-            for seconds in (0.3, 10) if batch[0].hint == "endless" else (10,):
-                messages = workshop.run([jobs[answer] for answer in batch], seconds)
-                found |= {answer: Result(**message["result"])
-                          for answer, message in zip(batch, [*messages])}
-                if found[batch[0]].hint != "too-slow":        # for a loaded machine is slow
-                    break
-        for name, source in HANGING.items():
-            file = folder / name / "latent_starter.py"
-            file.parent.mkdir()
-            file.write_text(source, encoding="utf-8")
-            found[name] = judge(file, workshop, seconds=1)
+    for batch in [together, *alone]:
+        for seconds in PATIENCE if batch[0].hint == "endless" else PATIENCE[1:]:
+            messages = workshop.run([jobs[answer] for answer in batch], seconds)
+            found |= {answer: Result(**message["result"])
+                      for answer, message in zip(batch, [*messages])}
+            if found[batch[0]].hint != "too-slow":
+                break
+    for number, (name, source) in enumerate(FILES.items()):
+        file = folder / f"file {number}" / "latent_starter.py"
+        file.parent.mkdir()
+        file.write_bytes(source if isinstance(source, bytes) else source.encode())
+        for seconds in PATIENCE if "endless" in name else PATIENCE[1:]:
+            found[name] = judge(file, workshop, seconds)
+            if "too-slow" not in {one.hint for one in found[name].results.values()}:
+                break
     return found
 
 
@@ -152,10 +157,12 @@ FILE_MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "hint"), FILE_MISTAKES,
-                         ids=[f"{hint} {number}" for number, (_, hint) in enumerate(FILE_MISTAKES)])
-def test_a_file_that_cannot_be_used_is_reported(check, spoil, hint):
-    judgement = check(spoil(LIGHT))
+SPOILT = {f"{hint} {number}": spoil(LIGHT) for number, (spoil, hint) in enumerate(FILE_MISTAKES)}
+
+
+@pytest.mark.parametrize(("name", "hint"), [*zip(SPOILT, (hint for _, hint in FILE_MISTAKES))])
+def test_a_file_that_cannot_be_used_is_reported(results, name, hint):
+    judgement = results[name]
     everything = [judgement.file, *judgement.results.values()]
     assert hint in [one.hint for one in everything], verdict(judgement)
     assert judgement.exit_code == 1
@@ -307,30 +314,34 @@ def require_only_decode_wrong(judgement):
     assert judgement.exit_code == 1
 
 
-HANGING = {             # where: the text of a file
-    "file": LIGHT.replace("import math", "import math\nwhile True: pass"),
-    "decode": put_in(LIGHT, DECODE, "def decode(self, z):\n    import time\n    while True:\n"
-                     "        try: time.sleep(9)\n        except BaseException: pass\n"),
+MODULES = "os, sys, time, shutil, threading, subprocess"
+FILES = SPOILT | {
+    name: put_in(LIGHT, DECODE, f"def decode(self, z):\n    import {MODULES}\n    {body}\n")
+    for name, (body, _) in HARMFUL.items()} | {
+    "endless file": LIGHT.replace("import math", "import math\nwhile True: pass"),
+    "endless decode": put_in(
+        LIGHT, DECODE, "def decode(self, z):\n    import time\n    while True:\n"
+        "        try: time.sleep(9)\n        except BaseException: pass\n"),
 }
 
 
 def test_code_that_hangs_whatever_is_raised_leaves_the_others_their_verdicts(results):
-    require_only_decode_wrong(results["decode"])
-    assert results["decode"].results[DECODE].hint == "endless"
+    judgement = results["endless decode"]
+    require_only_decode_wrong(judgement)
+    assert judgement.results[DECODE].hint == "endless"
 
 
 def test_a_file_that_hangs_as_a_whole_is_reported(results):
-    assert results["file"].file.hint == "endless"
-    assert results["file"].exit_code == 1
+    assert results["endless file"].file.hint == "endless"
+    assert results["endless file"].exit_code == 1
 
 
-@pytest.mark.parametrize(("body", "hint"), HARMFUL.values(), ids=HARMFUL)
-def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body, hint):
+@pytest.mark.parametrize("name", HARMFUL)
+def test_harmful_code_leaves_the_other_todos_their_verdicts(results, name):
+    hint = HARMFUL[name][1]
     if hint == "memory" and sys.platform != "linux":
         pytest.skip("memory can be limited on Linux only")
-    code = ("def decode(self, z):\n    import os, sys, time, shutil, threading, subprocess\n"
-            f"    {body}\n")
-    judgement = check(put_in(LIGHT, DECODE, code), seconds=5)
+    judgement = results[name]
     require_only_decode_wrong(judgement)
     assert hint in (None, judgement.results[DECODE].hint)
     assert max(map(len, verdict(judgement).splitlines())) <= WIDTH
@@ -339,16 +350,16 @@ def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body, hint):
 
 def judge_without_forks(folder):
     file = folder / "latent_starter.py"
-    code = "def decode(self, z):\n    import os\n    os._exit(3)\n"
-    file.write_text(put_in(LIGHT, DECODE, code), encoding="utf-8")
+    code = f"{function_text(SOLUTION, INTERPOLATE).splitlines()[0]}\n    import os; os._exit(3)\n"
+    file.write_text(put_in(LIGHT, INTERPOLATE, code), encoding="utf-8")
     with Workshop(forks=False) as workshop:
         return judge(file, workshop)
 
 
-def test_where_no_process_can_be_copied_a_new_one_is_started(background):
+def test_where_no_process_can_be_copied_it_does_the_work_itself(background):
     judgement = background["without forks"].result()
-    assert judgement.results[DECODE].hint == "ended"
-    assert judgement.results[INTERPOLATE].state == "right"
+    assert judgement.results[INTERPOLATE].hint == "ended"
+    assert judgement.results[DECODE].state == "right"
 
 
 def test_a_mistake_of_the_checks_is_neither_a_traceback_nor_right(check):
@@ -410,26 +421,45 @@ def run(*command, **options):
                           encoding="utf-8", timeout=120, check=False, **options)
 
 
-def run_twice(folder):
-    """The same starter through both commands."""
-    file = folder / "mine.py"
-    file.write_text(put_in(SOLUTION, DECODE, "def decode(self, z):\n    return z\n"),
-                    encoding="utf-8")
-    return [run("-m", *command, cwd=ROOT) for command in (
-        ["tests.exercise", file], ["pytest", "tests/test_exercise.py", "--starter", file])]
+MINE = put_in(SOLUTION, DECODE, "def decode(self, z):\n    return z\n")
 
 
-BACKGROUND = {"answers": judge_stored_answers, "both commands": run_twice,
+def run_pytest(folder):
+    (folder / "mine.py").write_text(MINE, encoding="utf-8")
+    return run("-m", "pytest", "tests/test_exercise.py", "--starter", folder / "mine.py", cwd=ROOT)
+
+
+BACKGROUND = {"answers": judge_stored_answers, "pytest": run_pytest,
               "without forks": judge_without_forks}
 
 
-def test_starter_and_pytest_say_the_same(background):
-    by_hand, by_pytest = background["both commands"].result()
-    assert by_hand.returncode == by_pytest.returncode == 1
-    assert by_hand.stderr == by_pytest.stderr == ""
-    lines = [line for line in by_hand.stdout.splitlines()
-             if line.strip() and not line.startswith(("Picture", "No picture", "GIF"))]
-    assert lines == [line for line in by_pytest.stdout.splitlines() if line.strip()]
+@pytest.fixture
+def signals():
+    """Give signals their handlers back after a program has set its own."""
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+def test_starter_and_pytest_say_the_same(background, workshop, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(MINE, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["latent_starter.py", str(file)])
+    monkeypatch.setattr(process, "Workshop", lambda: contextlib.nullcontext(workshop))
+    monkeypatch.setattr(patterns, "OUTPUT_DIR", tmp_path / "outputs")
+    with pytest.raises(SystemExit) as ended:       # what latent_starter.py does
+        runpy.run_module("tests.exercise", run_name="__main__")
+    output, errors = capsys.readouterr()
+    by_pytest = background["pytest"].result()
+    assert ended.value.code == by_pytest.returncode == 1
+    assert errors == by_pytest.stderr == ""
+    lines = [line for line in output.splitlines()
+             if line.strip() and not line.startswith(("Picture", "No picture", "   "))]
+    expected = [line for line in by_pytest.stdout.splitlines() if line.strip()]
+    assert lines == [line for line in expected if not line.startswith("   ")]
     assert lines[-1].startswith("Next: TODO 2, decode (mine.py, line ")
 
 
@@ -443,8 +473,6 @@ def test_a_starter_without_its_checks_says_so(tmp_path):
 @pytest.fixture
 def show(tmp_path, workshop, monkeypatch):
     """A function that lets a source text draw with certain weights, in a new output folder."""
-    import patterns
-
     def shown(source, weights=None):
         file, outputs = tmp_path / "latent_starter.py", tmp_path / "outputs"
         file.write_text(source, encoding="utf-8")

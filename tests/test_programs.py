@@ -245,14 +245,16 @@ def test_readers_settings_do_not_change_a_picture():
         assert mpl.rcParams["font.size"] == 30                # and the reader keeps them
 
 
-@pytest.mark.parametrize("backend", ["module://no_such_package.backend", "inline"])
-def test_a_notebooks_backend_and_settings_that_cannot_be_read_do_not_matter(tmp_path, backend):
-    (tmp_path / "matplotlibrc").write_bytes(b"font.size: \xff\n")
-    theirs = {"MPLBACKEND": backend, "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
-    code = ("png(lambda: grid_figure('t', [[[0, 1, 1, 0]]]))\n"
-            "print(os.environ['MPLBACKEND'], os.environ['MATPLOTLIBRC'])")
-    done = run_python(code, env={**os.environ, **theirs})
-    assert done == (0, " ".join(theirs.values()) + "\n", "")
+def test_drawing_gives_the_readers_own_settings_back(monkeypatch):
+    theirs = {"MPLBACKEND": "module://no_such_package.backend", "MATPLOTLIBRC": "not/there"}
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    png(draw_some)
+    assert {name: os.environ[name] for name in theirs} == theirs
+    for name in theirs:
+        monkeypatch.delenv(name)
+    png(draw_some)
+    assert not set(theirs) & set(os.environ)
 
 
 def test_the_grid_shows_every_image_in_its_place():
@@ -311,11 +313,12 @@ def test_images_of_another_shape_are_named(bad):
         patterns.show_images(bad)
 
 
-def test_the_sheet_of_examples_is_written(tmp_path):
-    for name in ("patterns.py",):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+def test_the_sheet_of_examples_is_written_whatever_the_readers_settings_are(tmp_path):
+    (tmp_path / "patterns.py").write_bytes((ROOT / "patterns.py").read_bytes())
+    (tmp_path / "matplotlibrc").write_bytes(b"font.size: \xff\n")         # cannot be read
+    theirs = {"MPLBACKEND": "inline", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
     done = subprocess.run([sys.executable, str(tmp_path / "patterns.py")], check=False, text=True,
-                          cwd=ROOT, capture_output=True)
+                          cwd=ROOT, capture_output=True, env={**os.environ, **theirs})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Wrote ")
     assert iio.imread(tmp_path / "outputs" / "pattern_samples.png").shape[1] == 8 * patterns.DPI

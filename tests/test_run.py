@@ -20,6 +20,7 @@ from tests.slow_runs import (
     EDITS,
     MODULES,
     OUTPUTS,
+    RESULTS_DPI,
     assert_earlier_outputs_are_whole,
     fill_with_earlier_outputs,
 )
@@ -315,7 +316,7 @@ def test_a_run_writes_every_file_and_nothing_else(finished_run):
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_figure_is_blank_and_all_are_as_wide_as_the_page(finished_run, name):
     picture = iio.imread(finished_run[0] / name)[..., :3].astype(float)
-    assert picture.shape[1] == 8 * 150
+    assert picture.shape[1] == 8 * RESULTS_DPI
     height, width = picture.shape[:2]
     for part in (picture[: height // 2], picture[height // 2:],
                  picture[:, : width // 2], picture[:, width // 2:]):

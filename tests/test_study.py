@@ -3,9 +3,11 @@
 import csv
 import itertools
 import math
+import pickle
 import re
 import string
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+import latent_space_exploration as main_script
 import patterns
 from latent_space_exploration import Data, LatentSpace, pairs_of_two_types
 from patterns import IMAGE_SIZE, NONE, PATTERN_TYPES, ProgramError, generate_patterns, kinds
@@ -146,9 +149,23 @@ def test_other_depths_have_as_many_layers_as_they_say(model_class, hidden_layers
 
 
 # --- the program ----------------------------------------------------------------------
-def test_a_study_through_real_processes(monkeypatch):
-    """A training of one epoch; the process is spawned as in the real study."""
-    monkeypatch.setattr(study.os, "cpu_count", lambda: 1)
+class OneProcess(ThreadPoolExecutor):
+    """Stands for the pool of processes, each of which imports torch for seconds."""
+
+    def __init__(self, _workers, context, initializer):
+        assert context.get_start_method() == "spawn" and initializer is study.end_with_parent
+        super().__init__(1)
+
+    def submit(self, function, *arguments):
+        function, arguments = pickle.loads(pickle.dumps((function, arguments)))
+        return super().submit(function, *arguments)
+
+
+def test_a_study_takes_all_measures(monkeypatch):
+    """A training of one epoch; CI runs the quick study with its processes as well."""
+    monkeypatch.setattr(study, "ProcessPoolExecutor", OneProcess)
+    monkeypatch.setattr(main_script, "set_up_torch", lambda seed: None)
+    monkeypatch.setattr(main_script, "NUM_SAMPLES", 300)
     monkeypatch.setattr(study, "SETTINGS", (
         study.Setting("deep", latent_dim=2, epochs=1, warm_up=4, model_class=study.DeepVAE),))
     found = dict(study.study_all([7]))

@@ -57,8 +57,9 @@ class ReferenceVAE(nn.Module):
     def __init__(self, weights=None):
         super().__init__()
         for layer, sizes in SIZES.items():
-            self.add_module(layer, nn.Linear(*sizes))
-        self.load_state_dict(weights or loud_weights())
+            self.add_module(layer, nn.Linear(*sizes, device="meta"))          # no values yet
+        weights = {name: values.clone() for name, values in (weights or loud_weights()).items()}
+        self.load_state_dict(weights, assign=True)
         self.encoded, self.decoded = [], []
 
     def encode(self, x):

@@ -308,27 +308,28 @@ HARMFUL = {
 }
 
 
-def require_only_decode_wrong(judgement):
+def require_only_encode_wrong(judgement):
     states = [judgement.results[todo].state for todo in TODOS]
-    assert states == ["right", "wrong", "right", "to do"], verdict(judgement)
+    assert states == ["wrong", "right", "to do", "to do"], verdict(judgement)
     assert judgement.exit_code == 1
 
 
+TWO = emptied(SOLUTION, INTERPOLATE, CHALLENGE)
 MODULES = "os, sys, time, shutil, threading, subprocess"
 FILES = SPOILT | {
-    name: put_in(LIGHT, DECODE, f"def decode(self, z):\n    import {MODULES}\n    {body}\n")
+    name: put_in(TWO, ENCODE, f"def encode(self, x):\n    import {MODULES}\n    {body}\n")
     for name, (body, _) in HARMFUL.items()} | {
-    "endless file": LIGHT.replace("import math", "import math\nwhile True: pass"),
-    "endless decode": put_in(
-        LIGHT, DECODE, "def decode(self, z):\n    import time\n    while True:\n"
+    "endless file": TWO.replace("import math", "import math\nwhile True: pass"),
+    "endless encode": put_in(
+        TWO, ENCODE, "def encode(self, x):\n    import time\n    while True:\n"
         "        try: time.sleep(9)\n        except BaseException: pass\n"),
 }
 
 
 def test_code_that_hangs_whatever_is_raised_leaves_the_others_their_verdicts(results):
-    judgement = results["endless decode"]
-    require_only_decode_wrong(judgement)
-    assert judgement.results[DECODE].hint == "endless"
+    judgement = results["endless encode"]
+    require_only_encode_wrong(judgement)
+    assert judgement.results[ENCODE].hint == "endless"
 
 
 def test_a_file_that_hangs_as_a_whole_is_reported(results):
@@ -342,8 +343,8 @@ def test_harmful_code_leaves_the_other_todos_their_verdicts(results, name):
     if hint == "memory" and sys.platform != "linux":
         pytest.skip("memory can be limited on Linux only")
     judgement = results[name]
-    require_only_decode_wrong(judgement)
-    assert hint in (None, judgement.results[DECODE].hint)
+    require_only_encode_wrong(judgement)
+    assert hint in (None, judgement.results[ENCODE].hint)
     assert max(map(len, verdict(judgement).splitlines())) <= WIDTH
     assert len(verdict(judgement).splitlines()) < 25
 
@@ -393,26 +394,26 @@ def test_a_process_that_never_began_is_not_blamed_on_the_learner(trace, words):
 
 
 def test_all_hanging_together_end_in_time(check, monkeypatch):
-    monkeypatch.setattr(process, "SECONDS_IN_ALL", 1.2)
+    monkeypatch.setattr(process, "SECONDS_IN_ALL", 0.8)
     source = SOLUTION
     for todo in TODOS:
         head = function_text(SOLUTION, todo).splitlines()[0]
         source = put_in(source, todo, f"{head}\n    while True: pass")
-    judgement = check(source, seconds=0.5)
+    judgement = check(source, seconds=0.35)
     found = [judgement.results[todo] for todo in TODOS]
-    # on a loaded machine half a second may be over before the learner's code begins
+    # on a loaded machine that may be over before the learner's code begins
     assert {one.hint for one in found[:2]} <= {"endless", "too-slow"}
     assert found[3].state == "unchecked" and "all the time" in found[3].message
     assert judgement.exit_code == 1
 
 
 def test_a_traceback_that_a_learner_writes_is_no_broken_package(check):
-    code = ("def decode(self, z):\n    import os, traceback\n"
+    code = ("def encode(self, x):\n    import os\n"
             "    os.write(2, b'Traceback (most recent call last)\\nOddError: mine\\n')\n"
             "    os._exit(5)\n")
-    judgement = check(put_in(LIGHT, DECODE, code))
-    require_only_decode_wrong(judgement)
-    assert judgement.results[DECODE].hint == "ended"
+    judgement = check(put_in(TWO, ENCODE, code))
+    require_only_encode_wrong(judgement)
+    assert judgement.results[ENCODE].hint == "ended"
 
 
 # --- the run of the starter ------------------------------------------------------------------
@@ -542,11 +543,12 @@ def test_texts_are_plain():
     assert CHALLENGE.title.startswith("Challenge")
 
 
-@pytest.mark.parametrize(("expression", "hint"), KNOWN)
-def test_every_expression_can_be_used_and_fills_in_what_its_hint_asks_for(expression, hint):
-    groups = set(re.compile(expression).groupindex)
-    asked = {name for text in HINTS[hint] for _, name, _, _ in Formatter().parse(text) if name}
-    assert groups - {"name"} <= asked <= groups | {"name", "clue", "close", "did_you", "count"}
+def test_every_expression_can_be_used_and_fills_in_what_its_hint_asks_for():
+    for expression, hint in KNOWN:
+        groups = set(re.compile(expression).groupindex)
+        asked = {name for text in HINTS[hint] for _, name, _, _ in Formatter().parse(text) if name}
+        given = groups | {"name", "clue", "close", "did_you", "count"}
+        assert groups - {"name"} <= asked <= given, expression
 
 
 @pytest.mark.parametrize("entry", [

@@ -446,23 +446,21 @@ THEIR_SETTINGS = {
 
 
 def drawn_by_open_window(monkeypatch, folder):
-    """What ``open_window`` shows until it returns, and a picture that is saved there."""
-    figures, seen = [], []
+    """What ``open_window`` shows until it returns, in a picture that is saved there."""
+    figures = []
 
     def figure_without_window(_backend):
         figures.append(agg_figure())
         return figures[-1]
 
     def show(block):
-        canvas = figures[0].canvas
-        KeyEvent("key_press_event", canvas, "s")._process()
-        seen.append(bytes(canvas.buffer_rgba()))
+        KeyEvent("key_press_event", figures[0].canvas, "s")._process()
 
     monkeypatch.setattr(plt, "show", show)
     monkeypatch.setattr(latent_explorer, "new_window", figure_without_window)
     model, space = latent_space(2)
     latent_explorer.open_window(model, DATA, space, folder)
-    return seen[0], (folder / "latent_moment_001.png").read_bytes()
+    return (folder / "latent_moment_001.png").read_bytes()
 
 
 def test_the_readers_own_settings_do_not_spoil_the_window(monkeypatch, tmp_path):

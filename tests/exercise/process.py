@@ -104,10 +104,11 @@ def loss(job, code, trace, seconds):
     """
     if not trace.startswith(BEGUN):
         *_, words = [f"their process ended at once, with {code}", *trace.splitlines()]
-        places = re.findall(r'File ".*?([^/\\]+)", (line \d+)', trace)
         kind, _, sentence = words.partition(": ")
-        raise LostError(sentence if kind == "patterns.ProgramError"
-                        else ", ".join([words, *places[-1:][0]]) if places else words)
+        if kind == "patterns.ProgramError":           # which says where
+            raise LostError(sentence)
+        places = re.findall(r'File ".*?([^/\\]+)", (line \d+)', trace)
+        raise LostError(", ".join([words, *(places or [()])[-1]]))
     source, name = SourceFile(job["file"]), job.get("todo", "")
     place = re.search(re.escape(ascii_only(source.path.name)) + r'", line (\d+)', trace)
     line = int(place[1]) if place else None                # the innermost one of the file

@@ -32,7 +32,7 @@ from tests.exercise.reference import ReferenceVAE, interpolate
 from tests.exercise.report import WIDTH, Result, next_step, verdict
 from tests.exercise.todos import CHALLENGE, DECODE, ENCODE, INTERPOLATE, TODOS, SourceFile
 from tests.stored import SOLUTION, all_answers, definition, emptied, function_text, put_in
-from vae_model import LATENT_DIM, VAE
+from vae_model import HIDDEN_DIM, LATENT_DIM, VAE
 
 STARTER_FILE = ROOT / "latent_starter.py"
 STARTER = STARTER_FILE.read_text(encoding="utf-8")
@@ -41,6 +41,9 @@ ANSWERS = all_answers()
 # what can only be told apart if a code has so many numbers
 NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 2,
          "pattern-skipped": LATENT_DIM > 3, "jump-cuts": LATENT_DIM > 2}
+# ... or if layers of different widths do not fit together
+NEEDS |= dict.fromkeys(("sizes-do-not-fit", "by-hand-shapes", "head-missing"),
+                       HIDDEN_DIM not in (IMAGE_SIZE**2, LATENT_DIM))
 LIGHT = emptied(SOLUTION, CHALLENGE)         # the check of the challenge takes longest
 PATIENCE = (0.3, 10)     # seconds for what has no end, which on a loaded machine are too few
 

@@ -44,6 +44,8 @@ NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 2,
 # ... or if layers of different widths do not fit together
 NEEDS |= dict.fromkeys(("sizes-do-not-fit", "by-hand-shapes", "head-missing"),
                        HIDDEN_DIM not in (IMAGE_SIZE**2, LATENT_DIM))
+# ... or if np.resize puts just one picture into each row
+NEEDS["smoothed"] = IMAGE_SIZE**2 == 256
 LIGHT = emptied(SOLUTION, CHALLENGE)         # the check of the challenge takes longest
 PATIENCE = (0.3, 10)     # seconds for what has no end, which on a loaded machine are too few
 

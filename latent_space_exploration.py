@@ -246,7 +246,8 @@ def run(settings):
 
 def print_header(model, settings):
     """Say what is about to be trained on what."""
-    sizes = [*linear_sizes(model.encoder, IMAGE_SIZE**2), model.fc_mu.out_features]
+    hidden, latent = model.fc_mu.in_features, model.fc_mu.out_features
+    sizes = [*linear_sizes(model.encoder, IMAGE_SIZE**2, hidden), latent]
     parameters = sum(weights.numel() for weights in model.parameters())
     print(f"Data    {NUM_TRAIN} training patterns of {IMAGE_SIZE} x {IMAGE_SIZE} pixels "
           f"({', '.join(PATTERN_TYPES)}),")

@@ -227,10 +227,14 @@ def load_model(file=None):
 
 
 # --- the model as a picture -------------------------------------------------------
-def linear_sizes(layers, width):
-    """What goes into a Sequential, and what each of its Linear layers gives: [256, 128, 128]."""
-    return [width, *(layer.out_features for layer in layers.modules()
-                     if isinstance(layer, nn.Linear))]
+def linear_sizes(layers, before, after):
+    """How many values go into a Sequential, come from each Linear layer, and come out at last.
+
+    For the encoder [256, 128, 128]. Layers of other kinds add a size only at the end.
+    """
+    sizes = [before, *(layer.out_features for layer in layers.modules()
+                       if isinstance(layer, nn.Linear))]
+    return sizes if sizes[-1] == after else [*sizes, after]
 
 
 def kinds_of_layers(layers):
@@ -243,8 +247,8 @@ def kinds_of_layers(layers):
 def draw_architecture(model):
     """The model as boxes and arrows, with the sizes that its own layers have."""
     latent = model.fc_mu.out_features
-    encoder = linear_sizes(model.encoder, IMAGE_SIZE**2)
-    decoder = linear_sizes(model.decoder, latent)
+    encoder = linear_sizes(model.encoder, IMAGE_SIZE**2, model.fc_mu.in_features)
+    decoder = linear_sizes(model.decoder, latent, IMAGE_SIZE**2)
     heads = len(encoder)                                     # the column of mu and log_var
     last = heads + len(decoder)
     boxes = [(column, 0, "hidden" if column else "image x", size, "#CFE5F3")

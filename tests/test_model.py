@@ -376,18 +376,22 @@ def test_layers_in_layers_are_fine_with_their_sizes():
     half = nn.Sequential(nn.Linear(4, 20), nn.Dropout(0.5))
     model = edited(None, [half, nn.Sequential(nn.Linear(20, PIXELS), nn.Sigmoid())])
     check_model(model)
-    assert linear_sizes(model.decoder, 4) == [4, 20, PIXELS]
+    assert linear_sizes(model.decoder, 4, PIXELS) == [4, 20, PIXELS]
 
 
-def test_an_encoder_of_convolutions_is_fine_with_the_size_of_a_picture():
+def test_convolutions_are_fine_and_the_picture_names_their_true_sizes():
     side = (IMAGE_SIZE + 1) // 2
     model = edited([nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE)),
                     nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten()])
     model.fc_mu, model.fc_var = nn.Linear(2 * side**2, 4), nn.Linear(2 * side**2, 4)
-    model.decoder.append(nn.Unflatten(1, (1, PIXELS))).append(nn.Flatten())
+    model.decoder = nn.Sequential(
+        nn.Linear(4, 2 * PIXELS), nn.ReLU(), nn.Unflatten(1, (2, IMAGE_SIZE, IMAGE_SIZE)),
+        nn.Conv2d(2, 1, 3, padding=1), nn.Sigmoid(), nn.Flatten())
     check_model(model)
-    assert linear_sizes(model.encoder, PIXELS) == [PIXELS]
-    draw_architecture(model).draw_without_rendering()
+    labels = [text.get_text() for text in draw_architecture(model).axes[0].texts]
+    for label in (f"image x\n{PIXELS}", f"hidden\n{2 * side**2}", f"hidden\n{2 * PIXELS}",
+                  f"recon_x\n{PIXELS}"):
+        assert label in labels
 
 
 def test_trying_a_model_out_changes_neither_it_nor_torchs_generator():

@@ -100,8 +100,8 @@ def show(judgement, workshop, *weights_file):
     label = f"yours{state}" if whole else f"your {' and '.join(mine)}{state},\nthe rest is ours"
     files = {PICTURE: png(draw, np.load(workshop.folder / "rows.npy"), label)}
     line = (f"Picture: {OUTPUT_DIR.name}/{PICTURE}\n"
-            f"         (above in each pair: {' '.join(label.split())};\n"
-            "         below: a right answer)")
+            f"         above in each pair: {' '.join(label.split())}\n"
+            "         below in each pair: a right answer")
     gif = workshop.folder / "outputs" / GIF
     if gif.exists() and len(right) == len(judgement.results):
         files[GIF] = gif.read_bytes()

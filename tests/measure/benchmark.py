@@ -49,8 +49,8 @@ torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
 def matrix_products(model, num_steps):
     """The products that a training step cannot do without, forward and backward."""
-    encoder = linear_sizes(model.encoder, IMAGE_SIZE**2)
-    decoder = linear_sizes(model.decoder, LATENT_DIM)
+    encoder = linear_sizes(model.encoder, IMAGE_SIZE**2, model.fc_mu.in_features)
+    decoder = linear_sizes(model.decoder, LATENT_DIM, IMAGE_SIZE**2)
     latent = model.fc_mu.out_features
     shapes = [*zip(encoder, encoder[1:]), (encoder[-1], latent), (encoder[-1], latent),
               *zip(decoder, decoder[1:])]

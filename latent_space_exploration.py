@@ -38,26 +38,18 @@ from patterns import (
     NONE,
     OUTPUT_DIR,
     PATTERN_TYPES,
-    OneSentenceParser,
-    check_folder,
-    check_number,
-    folder,
     generate_patterns,
     grid_figure,
     kinds,
     new_figure,
-    number,
     png,
-    publish,
     rmse,
-    run_program,
     show_grid,
 )
 from vae_model import (
     LATENT_DIM,
     VAE,
     WEIGHTS,
-    check_model,
     decode,
     draw_architecture,
     kl_per_dimension,
@@ -66,7 +58,6 @@ from vae_model import (
     reconstruction_loss,
     sample_prior,
     vae_loss,
-    weights_file,
 )
 
 # --- configuration (LATENT_DIM and HIDDEN_DIM stand in vae_model.py) ----------
@@ -215,7 +206,7 @@ def run(settings):
     started = time.monotonic()
     data = make_data(settings.seed)
     model = make_model(settings.latent_dim, settings.seed)
-    check_model(model)
+    vae_model.check_model(model)
     print_header(model, settings)
 
     probe = data.held_out[data.first_of_each_type(1)]     # looked at again and again
@@ -235,7 +226,7 @@ def run(settings):
     print_findings(history[-1], space, findings)
 
     files = draw_all(model, data, history, snapshots, space, findings, settings)
-    publish(files | {WEIGHTS: weights_file(model)}, settings.output_dir)
+    patterns.publish(files | {WEIGHTS: vae_model.weights_file(model)}, settings.output_dir)
     print(f"\nFiles in {settings.output_dir}:")
     for name in files:
         print(f"  {name:32s} {FIGURES[name]}")
@@ -660,20 +651,20 @@ LIMITS = {              # of the configuration block: lowest, highest, whole or 
 
 def parse_settings(arguments=None):
     """Read the command line; the constants of the configuration block are the defaults."""
-    parser = OneSentenceParser(
+    parser = patterns.OneSentenceParser(
         description="Train a VAE on small patterns and draw the figures of the exercise page.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=number(*LIMITS["EPOCHS"]), default=EPOCHS, metavar="N",
+    add("--epochs", type=patterns.number(*LIMITS["EPOCHS"]), default=EPOCHS, metavar="N",
         help="passes over the training patterns")
-    add("--latent-dim", type=number(2, 512, whole=True), default=LATENT_DIM, metavar="N",
+    add("--latent-dim", type=patterns.number(2, 512, whole=True), default=LATENT_DIM, metavar="N",
         help="dimensions of the latent space")
-    add("--beta", type=number(*LIMITS["BETA"]), default=BETA, metavar="X",
+    add("--beta", type=patterns.number(*LIMITS["BETA"]), default=BETA, metavar="X",
         help="weight of the KL term in the loss, both in nats")
-    add("--seed", type=number(*LIMITS["SEED"]), default=SEED, metavar="N",
+    add("--seed", type=patterns.number(*LIMITS["SEED"]), default=SEED, metavar="N",
         help="decides data, initial weights and noise")
-    add("--output-dir", type=folder, default=OUTPUT_DIR, metavar="FOLDER",
+    add("--output-dir", type=patterns.folder, default=OUTPUT_DIR, metavar="FOLDER",
         help="where the figures and the weights go")
     return parser.parse_args(arguments)
 
@@ -683,7 +674,8 @@ def check_constants():
     patterns.check_constants()
     vae_model.check_constants()
     for name, limits in LIMITS.items():
-        check_number(f"{name} in latent_space_exploration.py", globals().get(name), *limits)
+        value = globals().get(name)
+        patterns.check_number(f"{name} in latent_space_exploration.py", value, *limits)
 
 
 def set_up_torch(seed):
@@ -699,7 +691,7 @@ def main(arguments=None):
     """Run with command-line arguments (default: those of the program); returns the exit code."""
     check_constants()
     settings = parse_settings(arguments)
-    check_folder(settings.output_dir, [*FIGURES, WEIGHTS])
+    patterns.check_folder(settings.output_dir, [*FIGURES, WEIGHTS])
     set_up_torch(settings.seed)
     try:
         run(settings)
@@ -711,4 +703,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    patterns.run_program(main)

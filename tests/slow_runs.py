@@ -37,12 +37,11 @@ AS_HANDED_OUT = {
 QUICK = {"EPOCHS": 1, "NUM_TRAIN": 256, "NUM_HELD_OUT": 40, "NUM_SAMPLES": 50, "DPI": 40}
 RESULTS_DPI = 75
 EDITS = {               # folder of the results: what a learner may have changed
-    "small": {"IMAGE_SIZE": 8, "LATENT_DIM": 2, "BETA": 4.0},
-    "still": {"IMAGE_SIZE": 15, "LATENT_DIM": 32, "HIDDEN_DIM": 64, "NOISE": 0, "MAX_SHIFT": 0,
-              "NUM_HELD_OUT": 8, "COOL_DOWN": 0, "WARM_UP": 800},
-    "wild": {"NOISE": 0.3, "MAX_SHIFT": 0.3, "LINE_WIDTH": (0.02, 0.2), "NUM_HELD_OUT": 11,
-             "NUM_TRAIN": 1, "LATENT_DIM": 64,
+    "wild": {"IMAGE_SIZE": 8, "LATENT_DIM": 2, "BETA": 4.0, "NUM_TRAIN": 1, "NUM_HELD_OUT": 11,
+             "NOISE": 0.3, "MAX_SHIFT": 0.3, "LINE_WIDTH": (0.02, 0.2),
              "PATTERN_TYPES": ("cross", "vertical", "diagonal", "horizontal")},
+    "still": {"IMAGE_SIZE": 15, "LATENT_DIM": 64, "HIDDEN_DIM": 32, "NUM_HELD_OUT": 8,
+              "NOISE": 0, "MAX_SHIFT": 0, "COOL_DOWN": 0, "WARM_UP": 800},
 }
 
 
@@ -100,14 +99,14 @@ def run_interrupted(folder, step, number):
     signal.signal(number, signal.SIG_DFL)         # whoever started the tests may ignore it
     setattr(main_script, step, lambda *_: signal.raise_signal(number))
     sys.argv = ["latent_space_exploration.py", "--epochs", "1", "--output-dir", folder]
-    main_script.run_program(main_script.main)
+    main_script.patterns.run_program(main_script.main)
 
 
 def open_from_a_notebook(folder):
     """The window where MPLBACKEND is "inline", so that the import of Matplotlib alone fails."""
     main_script = import_main_script()
-    weights = main_script.weights_file(main_script.make_model(2, seed=1))
-    main_script.publish({main_script.WEIGHTS: weights}, folder)
+    weights = main_script.vae_model.weights_file(main_script.make_model(2, seed=1))
+    main_script.patterns.publish({main_script.WEIGHTS: weights}, folder)
     sys.path.append(str(ROOT))
     explorer = importlib.import_module("solutions.latent_explorer")
     assert "matplotlib" not in sys.modules        # its version is still to be checked
@@ -142,7 +141,7 @@ def main():
     assert "matplotlib.pyplot" not in sys.modules    # which would look for a display
     for folder, constants in EDITS.items():
         run_edited(folder, QUICK | constants)
-    run_edited("small again", QUICK | EDITS["small"])
+    run_edited("wild again", QUICK | EDITS["wild"])
     if forks:
         for folder, step, number in (("in training", "print_progress", signal.SIGINT),
                                      ("in figures", "draw_latent_space", signal.SIGTERM)):

@@ -158,6 +158,8 @@ def test_a_figure_that_fails_leaves_the_earlier_ones(earlier_outputs, monkeypatc
     def fail(*_):
         raise OSError("disk full")
     monkeypatch.setattr(main_script, "draw_latent_space", fail)       # the second figure
+    for name, size in (("NUM_TRAIN", 50), ("NUM_HELD_OUT", 8), ("NUM_SAMPLES", 1)):
+        monkeypatch.setattr(main_script, name, size)
     with pytest.raises(OSError, match="disk full"):
         main_script.main(few_epochs(earlier_outputs))
 
@@ -266,7 +268,7 @@ def with_layers(hidden_layers, latent_dim):
     return model
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 5, 200])
+@pytest.mark.parametrize("epochs", [1, 2, 200])
 def test_the_loss_curves_have_a_scale_that_names_epochs(epochs):
     data = main_script.make_data(0)
     records = [main_script.Record(epoch, 70.0, 9.0) for epoch in range(1, epochs + 1)]
@@ -284,8 +286,8 @@ def test_the_loss_curves_have_a_scale_that_names_epochs(epochs):
     assert note.get_window_extent().x1 <= upper.bbox.x1
 
 
-@pytest.mark.parametrize("hidden_layers", [1, 2, 3, 4])
-@pytest.mark.parametrize("latent_dim", [2, 8, 64, 512])
+@pytest.mark.parametrize(("hidden_layers", "latent_dim"), [
+    (1, 2), (1, 512), (2, 8), (3, 64), (4, 2), (4, 512)])
 def test_nothing_overlaps_in_the_architecture_figure(hidden_layers, latent_dim):
     figure = main_script.draw_architecture(with_layers(hidden_layers, latent_dim))
     figure.draw_without_rendering()
@@ -325,7 +327,7 @@ def test_no_figure_is_blank_and_all_are_as_wide_as_the_page(finished_run, name):
 
 @pytest.mark.parametrize("name", [*OUTPUTS, "latent_manifold.png"])
 def test_two_runs_write_the_same_bytes(finished_runs, name):
-    one, other = (finished_runs[0] / folder / name for folder in ("small", "small again"))
+    one, other = (finished_runs[0] / folder / name for folder in ("wild", "wild again"))
     assert one.read_bytes() == other.read_bytes()
 
 
@@ -368,11 +370,11 @@ def test_the_window_started_from_a_notebook_says_what_to_do(finished_runs):
 # --- constants that the page tells learners to change -----------------------------
 def test_edited_constants_need_no_other_edit(finished_runs):
     folder, output = finished_runs
-    for sizes in ("VAE 64-128.*-2,", "VAE 225-64.*-32,", "VAE 256-128.*-64,"):
+    for sizes in ("VAE 64-128.*-2,", "VAE 225-32.*-64,"):
         assert re.search(sizes, output)
     for name in EDITS:
         assert {path.name for path in (folder / name).iterdir()} == {
-            *OUTPUTS, *(["latent_manifold.png"] if name == "small" else [])}
+            *OUTPUTS, *(["latent_manifold.png"] if name == "wild" else [])}
 
 
 # --- interruption -------------------------------------------------------------------

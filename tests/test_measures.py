@@ -16,24 +16,23 @@ from solutions.measures import detours
 from vae_model import reconstruct, sample_prior
 
 
-@pytest.fixture(autouse=True)
-def constants_as_handed_out(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def constants_as_handed_out():
     """What a learner changes must not decide what these tests see."""
-    monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
-    monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
-    monkeypatch.setattr(patterns, "NEAR_RMSE", 0.1)
-    monkeypatch.setattr(main_script, "NOISE", 0.03)
-    monkeypatch.setattr(main_script, "NUM_SAMPLES", 300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patterns, "MAX_SHIFT", 0.09)
+        patch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
+        patch.setattr(patterns, "NEAR_RMSE", 0.1)
+        patch.setattr(main_script, "NOISE", 0.03)
+        patch.setattr(main_script, "NUM_SAMPLES", 100)
+        yield
 
 
 @pytest.fixture(scope="module")
 def data():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patterns, "MAX_SHIFT", 0.09)
-        patch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
-        noisy, labels = generate_patterns(120, 5, noise=0.03)
-        clean, _ = generate_patterns(120, 5, noise=0)
-        train, _ = generate_patterns(600, 6, noise=0.03)
+    noisy, labels = generate_patterns(80, 5, noise=0.03)
+    clean, _ = generate_patterns(80, 5, noise=0)
+    train, _ = generate_patterns(600, 6, noise=0.03)
     return Data(torch.from_numpy(train), torch.from_numpy(noisy), labels, clean)
 
 
@@ -117,12 +116,13 @@ def test_pca_draws_have_the_mean_and_the_covariance_of_its_components():
 def test_the_noise_floor_against_many_draws():
     rng = np.random.default_rng(2)
     clean = np.array([[0.0, 0.005, 0.5, 0.99, 1.0]])
-    noisy = (clean + 0.03 * rng.standard_normal((400_000, 5))).clip(0, 1)
+    noisy = (clean + 0.03 * rng.standard_normal((40_000, 5))).clip(0, 1)
     guess = torch.from_numpy(noisy.mean(axis=0, keepdims=True))              # by brute force
     expected = F.binary_cross_entropy(
         guess.expand(noisy.shape), torch.from_numpy(noisy), reduction="sum").item() / len(noisy)
     data = Data(None, torch.from_numpy(noisy).float(), None, clean.repeat(len(noisy), axis=0))
-    assert main_script.noise_floor(data) == pytest.approx(expected, rel=1e-3)
+    # both are about the same draws, so they differ by much less than other draws would
+    assert main_script.noise_floor(data) == pytest.approx(expected, rel=2e-5)
 
 
 def test_without_noise_the_floor_is_the_entropy_of_the_pixels(monkeypatch):

@@ -1,7 +1,9 @@
 """How all programs start and end, write files, and answer bad input: the end of patterns.py."""
 
 import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,67 +21,111 @@ from patterns import PATTERN_TYPES, ProgramError, check_folder, generate_pattern
 ROOT = Path(patterns.__file__).parent
 
 
-def run_python(code, **options):
-    """Run Python code as a program of this folder; returns exit code, output, errors."""
-    done = subprocess.run([sys.executable, "-c", "from patterns import *\n" + code], cwd=ROOT,
-                          capture_output=True, check=False, timeout=60, **options)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
 # --- the end of a program -----------------------------------------------------------
-@pytest.mark.parametrize(("main", "code", "output", "errors"), [
-    ("lambda: print('done')", 0, "done\n", ""),
-    ("lambda: 3", 3, "", ""),
-    ("lambda: check_number('N', 0, 1, 9, whole=True)", 2, "",
-     "-c: N must be a whole number from 1 to 9, not 0\n"),
-    ("lambda: open('no/such/file')", 1, "",
-     "-c: could not write the results: [Errno 2] No such file or directory: 'no/such/file'\n"),
-])
-def test_a_program_ends_with_a_code_and_at_most_one_sentence(main, code, output, errors):
-    assert run_python(f"run_program({main})") == (code, output, errors)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals of another kind")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_ends_it_at_once_in_silence_even_where_exceptions_are_lost(name):
-    code = f"""
-import signal, weakref
-class Thing: pass
+ENDS = {      # what happens: a program, and the exit code, the output and the errors of its end
+    "it prints": ("run_program(lambda: print('done'))", 0, "done\n", ""),
+    "it returns a number": ("run_program(lambda: 3)", 3, "", ""),
+    "a mistake of the user's": ("run_program(lambda: check_number('N', 0, 1, 9, whole=True))", 2,
+                                "", "-c: N must be a whole number from 1 to 9, not 0\n"),
+    "no such folder": (
+        "run_program(lambda: open('no/such/file'))", 1, "", "-c: could not write the results: "
+        r"\[Errno 2\] No such file or directory: 'no/such/file'\n"),
+    "memory runs out": ("def main(): raise MemoryError\nrun_program(main)", 1,
+                        "", "-c: memory ran out: .*\n"),
+    "torch has no memory": (
+        "def main(): raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')\n"
+        "run_program(main)", 1, "", "-c: memory ran out: .*\n"),
+    "a mistake of ours": ("def main(): raise RuntimeError('odd')\nrun_program(main)", 1,
+                          "", r"Traceback (.*\n)+RuntimeError: odd\n"),       # where it is
+    "a terminal for ASCII": (
+        "sys.stdout.reconfigure(encoding='ascii')\nrun_program(lambda: print('\\u6a21'))", 0,
+        r"\\u6a21\n", ""),
+    "the data need NumPy alone": (
+        "generate_patterns(8, 0)\nprint({'torch', 'matplotlib'} & set(sys.modules))", 0,
+        r"set\(\)\n", ""),
+    "unreadable settings": (
+        "import runpy\nos.environ |= {'MPLBACKEND': 'inline', 'MATPLOTLIBRC': 'settings'}\n"
+        "runpy.run_path('patterns.py', run_name='__main__')", 0, "Wrote .*samples.png\n", ""),
+}
+if os.name == "posix":        # elsewhere signals are of another kind
+    ENDS["a closed pipe"] = ("""
+reader, writer = os.pipe()
+os.close(reader)
+os.dup2(writer, 1)
+run_program(lambda: print('x'))""", 1, "", "")
+    ENDS["a signal under nohup"] = ("""
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+run_program(lambda: signal.raise_signal(signal.SIGHUP))""", 0, "", "")
+    ENDS |= {f"{name} where exceptions are lost": (f"""
+import weakref
 def main():
-    thing = Thing()
+    thing = set()
     lost = weakref.ref(thing, lambda _: signal.raise_signal(signal.{name}))
     del thing
     print("the run went on")
 signal.signal(signal.{name}, signal.SIG_DFL)      # whoever started the tests may ignore it
-run_program(main)"""
-    assert run_python(code) == (128 + getattr(signal, name), "", "")
+run_program(main)""", 128 + getattr(signal, name), "", "")
+             for name in ("SIGINT", "SIGTERM", "SIGHUP")}
+
+ALL_IN_FORKS = """
+import json, tempfile
+check_versions()                   # what it imports and finds, the forks know already
+programs, sys.argv, ends = sys.argv[1:], ["-c"], []
+for program in programs:
+    files = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    child = os.fork()
+    if not child:
+        os.dup2(files[0].fileno(), 1)
+        os.dup2(files[1].fileno(), 2)
+        exec(program)
+        sys.exit()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ends.append([code, *(os.pread(file.fileno(), 100_000, 0).decode() for file in files)])
+print(json.dumps(ends))"""
 
 
-@pytest.mark.skipif(os.name != "posix", reason="there is no nohup")
-def test_a_signal_that_was_ignored_before_stays_ignored():
-    code = """
-import signal
-signal.signal(signal.SIGHUP, signal.SIG_IGN)
-run_program(lambda: signal.raise_signal(signal.SIGHUP))"""
-    assert run_python(code)[0] == 0
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where these programs run, with a copy of patterns.py, which writes its files beside it."""
+    folder = tmp_path_factory.mktemp("programs")
+    source = (ROOT / "patterns.py").read_text(encoding="utf-8")
+    source = re.sub(r"^DPI = .*", "DPI = 30", source, flags=re.M)          # draws faster
+    (folder / "patterns.py").write_text(source, encoding="utf-8")
+    (folder / "settings").write_bytes(b"font.size: \xff\n")               # cannot be read
+    return folder
 
 
-def test_a_closed_pipe_ends_it_in_silence():
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-c", "from patterns import *\nrun_program(lambda: print('x' * 100000))"],
-        cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (1, b"")
+@pytest.fixture(scope="module")
+def ends(folder):
+    """How the programs end: in forks of one process, if there are any, which imports NumPy once."""
+    def run(code, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", "from patterns import *\n" + code, *arguments], cwd=folder,
+            text=True, capture_output=True, check=False, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    programs = [program for program, *_ in ENDS.values()]
+    if not hasattr(os, "fork"):
+        return dict(zip(ENDS, map(run, programs)))
+    code, output, errors = run(ALL_IN_FORKS, *programs)
+    assert (code, errors) == (0, "")
+    return dict(zip(ENDS, json.loads(output)))
 
 
-def test_any_terminal_takes_any_text():
-    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    code, output, errors = run_python("run_program(lambda: print('\\u6a21'))", env=ascii_only)
-    assert (code, output, errors) == (0, "\\u6a21\n", "")
+@pytest.mark.parametrize("event", ENDS)
+def test_a_program_ends_with_a_code_and_at_most_one_sentence(ends, event):
+    (_, code, *expected), (found, *said) = ENDS[event], ends[event]
+    assert found == code
+    for pattern, text in zip(expected, said):
+        assert re.fullmatch(pattern, text), text
 
 
+def test_the_sheet_of_examples_is_written_whatever_the_readers_settings_are(ends, folder):
+    assert ends["unreadable settings"][0] == 0
+    assert iio.imread(folder / "outputs" / "pattern_samples.png").shape[1] == 8 * 30
+
+
+# --- packages -------------------------------------------------------------------------
 @pytest.mark.parametrize("found", ["2.3.1", "1.13.0+cpu"])
 def test_a_package_that_is_too_old_gets_one_sentence(monkeypatch, found):
     monkeypatch.setattr(patterns.importlib.metadata, "version", lambda package: found)
@@ -87,12 +133,9 @@ def test_a_package_that_is_too_old_gets_one_sentence(monkeypatch, found):
         patterns.check_versions()
 
 
-def test_the_installed_packages_are_new_enough():
-    patterns.check_versions()
-
-
 # --- constants ----------------------------------------------------------------------
 @pytest.mark.parametrize(("name", "value"), [
+    ("HIDDEN_DIM", 0), ("LATENT_DIM", 1), ("LATENT_DIM", 8.0),
     ("IMAGE_SIZE", 0), ("IMAGE_SIZE", 16.0), ("IMAGE_SIZE", "16"), ("MAX_SHIFT", -0.1),
     ("IMAGE_SIZE", np.int64(16)), ("OUTPUT_DIR", "pictures"),
     ("NOISE", float("nan")), ("DPI", 0), ("NEAR_RMSE", None), ("LINE_WIDTH", 0.05),
@@ -101,18 +144,12 @@ def test_the_installed_packages_are_new_enough():
     ("PATTERN_TYPES", list(PATTERN_TYPES)),
 ])
 def test_a_constant_that_cannot_be_is_named_with_its_file(monkeypatch, name, value):
-    monkeypatch.setattr(patterns, name, value)
-    with pytest.raises(ProgramError, match=rf"{name} in patterns.py must be .*, not ") as caught:
-        patterns.check_constants()
+    module = vae_model if "DIM" in name else patterns
+    monkeypatch.setattr(module, name, value)
+    sentence = rf"{name} in {module.__name__}.py must be .*, not "
+    with pytest.raises(ProgramError, match=sentence) as caught:
+        module.check_constants()
     assert len(str(caught.value)) < 200
-
-
-@pytest.mark.parametrize(("name", "value"), [
-    ("HIDDEN_DIM", 0), ("LATENT_DIM", 1), ("LATENT_DIM", 8.0)])
-def test_a_size_that_cannot_be_is_named_with_its_file(monkeypatch, name, value):
-    monkeypatch.setattr(vae_model, name, value)
-    with pytest.raises(ProgramError, match=rf"{name} in vae_model.py must be a whole number"):
-        vae_model.check_constants()
 
 
 @pytest.mark.parametrize(("text", "word"), [
@@ -134,18 +171,8 @@ def test_a_file_that_cannot_be_imported_gets_one_sentence(
     assert said.startswith("Python cannot read a_module.py") and word in said
 
 
-@pytest.mark.parametrize(("error", "said"), [
-    ("MemoryError", "memory ran out"),
-    ('RuntimeError("DefaultCPUAllocator: can\'t allocate memory")', "memory ran out"),
-    ('RuntimeError("odd")', "RuntimeError: odd\n"),         # ours: its traceback is wanted
-])
-def test_memory_that_runs_out_gets_one_sentence(error, said):
-    code, _, errors = run_python(f"def main():\n    raise {error}\nrun_program(main)")
-    assert code == 1 and said in errors
-    assert (errors.count("\n") == 1) == ("memory" in said)
-
-
-def test_the_constants_as_they_are_can_be():
+def test_packages_and_constants_as_they_are_can_be():
+    patterns.check_versions()
     patterns.check_constants()
     vae_model.check_constants()
 
@@ -232,29 +259,24 @@ def draw_some():
                                 [["one", "two", "three"]] * 2)
 
 
-def test_readers_settings_do_not_change_a_picture():
+def test_readers_settings_do_not_change_a_picture_and_are_given_back(monkeypatch):
     import matplotlib as mpl
 
+    theirs = {"MPLBACKEND": "module://no_such_package.backend", "MATPLOTLIBRC": "not/there"}
+    for name in theirs:
+        monkeypatch.delenv(name, raising=False)
     plain = png(draw_some)
+    assert not set(theirs) & set(os.environ)
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
     with mpl.rc_context():
         mpl.rcParams.update({
             "figure.facecolor": "black", "text.color": "white", "image.origin": "lower",
             "font.size": 30, "savefig.bbox": "tight", "savefig.dpi": 40, "axes.grid": True,
             "text.usetex": True, "image.interpolation": "bilinear", "savefig.transparent": True})
         assert png(draw_some) == plain
-        assert mpl.rcParams["font.size"] == 30                # and the reader keeps them
-
-
-def test_drawing_gives_the_readers_own_settings_back(monkeypatch):
-    theirs = {"MPLBACKEND": "module://no_such_package.backend", "MATPLOTLIBRC": "not/there"}
-    for name, value in theirs.items():
-        monkeypatch.setenv(name, value)
-    png(draw_some)
+        assert mpl.rcParams["font.size"] == 30
     assert {name: os.environ[name] for name in theirs} == theirs
-    for name in theirs:
-        monkeypatch.delenv(name)
-    png(draw_some)
-    assert not set(theirs) & set(os.environ)
 
 
 def test_the_grid_shows_every_image_in_its_place():
@@ -290,35 +312,18 @@ def test_images_in_the_prompt(capsys):
 
 def test_images_in_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(patterns, "OUTPUT_DIR", tmp_path / "outputs")
+    monkeypatch.setattr(patterns, "DPI", 30)
     patterns.show_images(np.ones((7, 9)), "mine.png")
     picture = iio.imread(io.BytesIO((tmp_path / "outputs" / "mine.png").read_bytes()))
     assert picture.shape[1] == 8 * patterns.DPI
     assert capsys.readouterr().out == f"Wrote {tmp_path / 'outputs' / 'mine.png'}\n"
 
 
-@pytest.mark.parametrize("name", ["outputs/mine.png", "", ROOT / "mine.png"])
-def test_names_in_folders_are_named(name):
-    with pytest.raises(ValueError, match="name must be that of a file, without a folder"):
-        patterns.show_images(np.ones(9), name)
-
-
-def test_images_of_a_training_that_diverged_are_called_so():
-    with pytest.raises(ValueError, match="NaN, the mark of a training that diverged"):
-        patterns.show_images(np.full(9, np.nan))
-
-
-@pytest.mark.parametrize("bad", [np.zeros(15), np.zeros((2, 15)), np.zeros((0, 16))])
-def test_images_of_another_shape_are_named(bad):
-    with pytest.raises(ValueError, match="images must have the shape"):
-        patterns.show_images(bad)
-
-
-def test_the_sheet_of_examples_is_written_whatever_the_readers_settings_are(tmp_path):
-    (tmp_path / "patterns.py").write_bytes((ROOT / "patterns.py").read_bytes())
-    (tmp_path / "matplotlibrc").write_bytes(b"font.size: \xff\n")         # cannot be read
-    theirs = {"MPLBACKEND": "inline", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
-    done = subprocess.run([sys.executable, str(tmp_path / "patterns.py")], check=False, text=True,
-                          cwd=ROOT, capture_output=True, env={**os.environ, **theirs})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Wrote ")
-    assert iio.imread(tmp_path / "outputs" / "pattern_samples.png").shape[1] == 8 * patterns.DPI
+@pytest.mark.parametrize(("images", "name", "sentence"), [
+    *((np.ones(9), name, "name must be that of a file, without a folder")
+      for name in ("outputs/mine.png", "", ROOT / "mine.png")),
+    *((np.zeros(shape), None, "images must have the shape") for shape in (15, (2, 15), (0, 16))),
+    (np.full(9, np.nan), None, "NaN, the mark of a training that diverged")])
+def test_images_that_cannot_be_shown_are_named(images, name, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        patterns.show_images(images, name)

@@ -23,24 +23,24 @@ from patterns import IMAGE_SIZE, NONE, PATTERN_TYPES, ProgramError, generate_pat
 from solutions import claims, measures
 from solutions import parameter_study as study
 from solutions.claims import CLAIMS, Claim, filled, holds, read_runs
+from vae_model import check_model
 
 
-@pytest.fixture(autouse=True)
-def constants_as_handed_out(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def constants_as_handed_out():
     """What a learner changes must not decide what these tests see."""
-    monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
-    monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
-    monkeypatch.setattr(patterns, "NEAR_RMSE", 0.1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patterns, "MAX_SHIFT", 0.09)
+        patch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
+        patch.setattr(patterns, "NEAR_RMSE", 0.1)
+        yield
 
 
 @pytest.fixture(scope="module")
 def data():
     """A small data set as handed out, whatever a learner has changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patterns, "MAX_SHIFT", 0.09)
-        patch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
-        noisy, labels = generate_patterns(200, 1, noise=0.03)
-        clean, _ = generate_patterns(200, 1, noise=0)
+    noisy, labels = generate_patterns(200, 1, noise=0.03)
+    clean, _ = generate_patterns(200, 1, noise=0)
     return Data(torch.from_numpy(noisy[:64]), torch.from_numpy(noisy), labels, clean)
 
 
@@ -52,7 +52,9 @@ def results(seeds=(0, 1, 2)):
             for setting in study.SETTINGS for seed in seeds}
 
 
-def made_up_runs():
+@pytest.fixture(scope="module")
+def runs():
+    """Made-up results as claims and the table take them."""
     return read_runs(study.as_csv({job: values for job, (values, _) in results().items()})
                      .splitlines())
 
@@ -72,6 +74,7 @@ def test_midpoints_of_blended_pixels_are_no_crosses_but_of_added_ones_are(data):
 
 
 def test_detours_against_a_loop(data):
+    data = replace(data, labels=data.labels[:80], clean=data.clean[:80])
     space = LatentSpace(data.clean, np.ones(1), None, None, None)
     def brighter(z):
         return (2 * z).clamp(max=1)             # halfway both patterns show: some are crosses
@@ -140,9 +143,8 @@ def test_purity_of_types_that_lie_apart_and_of_one_heap():
     (study.ShallowVAE, (1, 1)), (study.ShallowDecoderVAE, (2, 1)), (study.DeepVAE, (3, 3))])
 def test_other_depths_have_as_many_layers_as_they_say(model_class, hidden_layers):
     model = model_class(latent_dim=5)
-    recon, mu, log_var = model(torch.rand(2, IMAGE_SIZE**2))
-    assert recon.shape == (2, IMAGE_SIZE**2)
-    assert mu.shape == log_var.shape == (2, 5)
+    check_model(model)
+    assert model.fc_mu.out_features == 5
     assert hidden_layers == tuple(
         sum(isinstance(layer, torch.nn.ReLU) for layer in half)
         for half in (model.encoder, model.decoder))
@@ -165,7 +167,8 @@ def test_a_study_takes_all_measures(monkeypatch):
     """A training of one epoch; CI runs the quick study with its processes as well."""
     monkeypatch.setattr(study, "ProcessPoolExecutor", OneProcess)
     monkeypatch.setattr(main_script, "set_up_torch", lambda seed: None)
-    monkeypatch.setattr(main_script, "NUM_SAMPLES", 300)
+    for count, few in (("NUM_HELD_OUT", 80), ("NUM_SAMPLES", 50)):
+        monkeypatch.setattr(main_script, count, few)
     monkeypatch.setattr(study, "SETTINGS", (
         study.Setting("deep", latent_dim=2, epochs=1, warm_up=4, model_class=study.DeepVAE),))
     found = dict(study.study_all([7]))
@@ -191,8 +194,7 @@ def test_the_csv_holds_every_run_and_is_read_back():
 
 
 @pytest.mark.parametrize("several", [True, False])
-def test_the_table_fits_the_page_and_explains_each_heading(capsys, several):
-    runs = made_up_runs()
+def test_the_table_fits_the_page_and_explains_each_heading(capsys, runs, several):
     study.print_table(runs if several else {place: row[:1] for place, row in runs.items()})
     printed = capsys.readouterr().out
     lines = printed.splitlines()
@@ -207,12 +209,10 @@ def test_the_table_fits_the_page_and_explains_each_heading(capsys, several):
 
 
 def test_cells_of_the_table_never_touch(capsys):
-    runs = made_up_runs()
     widest = {".0%": [1.0, 0.99], ".1f": [188.8, 199.9], ".2f": [8.88, 9.99], ".3f": [0.498, 0.512],
               ".2g": [63, 64]}
-    for setting, measure in itertools.product(study.SETTINGS, measures.MEASURES):
-        runs[setting.name, measure.name] = np.array(widest[measure.spec])
-    study.print_table(runs)
+    study.print_table({(setting.name, measure.name): np.array(widest[measure.spec])
+                       for setting in study.SETTINGS for measure in measures.MEASURES})
     for line in capsys.readouterr().out.splitlines():
         if line.startswith((*(s.name for s in study.SETTINGS), " " * 16)) and "-" in line[16:]:
             assert len(line[16:].split()) == len(line[16:]) / 12, line
@@ -241,6 +241,8 @@ def without_training(monkeypatch, tmp_path):
     monkeypatch.setattr(study, "study_all", lambda seeds: results(seeds).items())
     monkeypatch.setattr(study, "OUTPUT_DIR", tmp_path)
     monkeypatch.setattr(study, "png", lambda *_: b"not drawn")
+    monkeypatch.setattr(study, "make_model", lambda *_: None)       # 13 models in each test, which
+    monkeypatch.setattr(study, "check_model", lambda model: None)   # one test asks for again
     return tmp_path
 
 
@@ -273,6 +275,18 @@ def test_a_folder_in_the_way_is_found_before_the_long_work(without_training, mon
     (without_training / "parameter_study.csv").mkdir()
     monkeypatch.setattr(study, "study_all", lambda seeds: pytest.fail("trained all the same"))
     with pytest.raises(ProgramError, match=r"parameter_study\.csv"):
+        study.main([])
+
+
+def test_a_model_that_cannot_be_trained_is_named_with_its_setting(without_training, monkeypatch):
+    class Odd(study.DeepVAE):
+        encode = None
+
+    monkeypatch.setattr(study, "make_model", main_script.make_model)
+    monkeypatch.setattr(study, "check_model", check_model)
+    monkeypatch.setattr(study, "SETTINGS", (*study.SETTINGS, study.Setting("odd", model_class=Odd)))
+    monkeypatch.setattr(study, "study_all", lambda seeds: pytest.fail("trained all the same"))
+    with pytest.raises(ProgramError, match="the setting 'odd', whose model is Odd"):
         study.main([])
 
 
@@ -333,8 +347,7 @@ def test_the_words_of_the_conditions():
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.text[:40])
-def test_each_claim_is_about_what_the_study_measures(claim):
-    runs = made_up_runs()
+def test_each_claim_is_about_what_the_study_measures(claim, runs):
     asked = set()
 
     class Watched(dict):
@@ -352,9 +365,8 @@ def test_each_claim_is_about_what_the_study_measures(claim):
     assert set(text) <= set(string.printable)
 
 
-def test_nothing_rests_on_one_seed():
+def test_nothing_rests_on_one_seed(runs):
     """In whatever order the seeds come, each claim says the same and is as true."""
-    runs = made_up_runs()
     for order in ([1, 2, 0], [2, 0, 1]):
         other = {place: values[order] for place, values in runs.items()}
         for claim in CLAIMS:
@@ -362,12 +374,12 @@ def test_nothing_rests_on_one_seed():
             assert holds(claim, other) == holds(claim, runs)
 
 
-def test_no_claim_is_true_of_everything():
+def test_no_claim_is_true_of_everything(runs):
     """All settings equal and poor, all equal and huge, all at random: one of them refutes it."""
     poor, huge = defaultdict(lambda: np.zeros(10)), defaultdict(lambda: np.full(10, 1000.0))
-    random = {place: 100 * values for place, values in made_up_runs().items()}
+    random = {place: 100 * values for place, values in runs.items()}
     for claim in CLAIMS:
-        assert not all(holds(claim, runs) for runs in (poor, huge, random)), claim.text
+        assert not all(holds(claim, made) for made in (poor, huge, random)), claim.text
 
 
 def test_settings_have_names_of_their_own_that_fit_the_table():

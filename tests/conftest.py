@@ -27,7 +27,7 @@ def background(request, tmp_path_factory):
     begin before the first test, to use the cores that the tests themselves do not.
     """
     modules = dict.fromkeys(item.module for item in request.session.items)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setattr(ast, "parse", one_at_a_time(ast.parse))
         yield {name: pool.submit(job, tmp_path_factory.mktemp(name)) for module in modules
                for name, job in getattr(module, "BACKGROUND", {}).items()}

@@ -4,10 +4,10 @@
     python latent_space_exploration.py --latent-dim 2     # change one thing for one run
     python latent_space_exploration.py --help             # what else can be changed
 
-The file reads from top to bottom, in the order in which things happen:
-configuration, data, training, and the run that strings them together. Then
-follow what the run uses: measures, figures, and the command line. Importing it
-runs nothing.
+Read vae_model.py first if a VAE is new to you. This file reads from top to bottom:
+configuration, data, training, and the run that strings them together; then what
+the run uses, measures and figures; and last the command line, where a program
+starts. Importing it runs nothing.
 """
 
 import os
@@ -18,7 +18,7 @@ if __name__ == "__main__":   # Ctrl-C ends quietly from here on: the next import
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))     # "python -P" leaves it out
     from patterns import check_edits
-    check_edits("vae_model", "latent_space_exploration")
+    check_edits("vae_model", "latent_space_exploration")     # a slip in them: one sentence
 
 import argparse
 import itertools
@@ -36,24 +36,20 @@ from patterns import (
     NEAR_RMSE,
     NOISE,
     NONE,
-    OUTPUT_DIR,
     PATTERN_TYPES,
-    generate_patterns,
     grid_figure,
     kinds,
     new_figure,
     png,
     rmse,
-    show_grid,
 )
 from vae_model import (
     LATENT_DIM,
-    VAE,
     WEIGHTS,
     decode,
     draw_architecture,
     kl_per_dimension,
-    linear_sizes,
+    make_model,
     reconstruct,
     reconstruction_loss,
     sample_prior,
@@ -69,7 +65,7 @@ COOL_DOWN = 0.15        # share of the steps, at the end, in which it falls to 0
 WARM_UP = 0             # steps in which beta rises, at the beginning; 8 are one epoch (try: 800)
 BATCH_SIZE = 256        # patterns per training step
 NUM_TRAIN = 2048        # patterns to learn from
-NUM_HELD_OUT = 400      # patterns never trained on: everything is judged on these
+NUM_HELD_OUT = 400      # patterns never trained on: the model is judged on these
 
 ALIVE_KL = 0.1          # nats; a latent dimension below this carries next to nothing
 NUM_SAMPLES = 2000      # draws from the prior that are measured
@@ -96,10 +92,10 @@ class Data:
 
 def make_data(seed):
     """Draw the training set and, from an independent stream, the held-out set."""
-    train, _ = generate_patterns(NUM_TRAIN, np.random.default_rng([seed, 0]))
-    held_out, labels = generate_patterns(NUM_HELD_OUT, np.random.default_rng([seed, 1]))
+    train, _ = patterns.generate_patterns(NUM_TRAIN, np.random.default_rng([seed, 0]))
+    held_out, labels = patterns.generate_patterns(NUM_HELD_OUT, np.random.default_rng([seed, 1]))
     # the noise is drawn last, so without it the same patterns come
-    clean, _ = generate_patterns(NUM_HELD_OUT, np.random.default_rng([seed, 1]), noise=0)
+    clean, _ = patterns.generate_patterns(NUM_HELD_OUT, np.random.default_rng([seed, 1]), noise=0)
     return Data(torch.from_numpy(train), torch.from_numpy(held_out), labels, clean)
 
 
@@ -113,38 +109,18 @@ class Record:
     kl: float                # nats per image
 
     def loss(self, beta):
-        """What is minimized after any warm-up: the negative ELBO if beta is 1, nats per image."""
+        """What training minimizes after any warm-up, the negative ELBO if beta is 1."""
         return self.reconstruction + beta * self.kl
 
 
-def make_model(latent_dim, seed, model_class=VAE):
-    """A VAE with seeded initial weights; torch's global generator stays untouched."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return vae_model.build(model_class, latent_dim)
-
-
 def train(model, data, *, epochs, beta, seed, warm_up=0):
-    """Fit the model with Adam on the negative ELBO, and yield how far it is.
+    """Fit a model, which is changed in place, with Adam on ``vae_loss``, and yield Records.
 
-    Parameters
-    ----------
-    model : VAE, changed in place
-    data : Data
-    epochs : int, passes over ``data.train``
-    beta : float, weight of the KL term
-    seed : int, decides the order of the patterns and the sampling noise
-    warm_up : int, steps in which the weight of the KL term rises from 0 to beta, a remedy
-        for posterior collapse (Bowman et al. 2016)
-
-    Yields
-    ------
-    Record, after each epoch that ``epochs_to_record`` names
-
-    Raises
-    ------
-    FloatingPointError
-        If the loss stops being a finite number.
+    There is one after each epoch that ``epochs_to_record`` names; ``epochs`` are passes over
+    ``data.train``. ``seed`` decides the order of the patterns and the sampling noise.
+    ``warm_up`` is the number of steps in which the weight of the KL term rises from 0 to
+    ``beta``, a remedy for posterior collapse (Bowman et al. 2016). A loss that stops being
+    a finite number raises a FloatingPointError.
     """
     generator = torch.Generator().manual_seed(seed)
     # fused: one call updates all weights, which saves a tenth of the training time
@@ -174,13 +150,19 @@ def train(model, data, *, epochs, beta, seed, warm_up=0):
 
 
 def learning_rate(step, steps):
-    """Constant, in the end a straight line towards 0: small steps settle what large ones found."""
+    """Constant, in the end a straight line towards 0: small steps settle what large ones found.
+
+    Both "+ 1" keep the last rate above 0, and the line a line where COOL_DOWN is 0.
+    """
     return LEARNING_RATE * min(1.0, (steps - step + 1) / (COOL_DOWN * steps + 1))
 
 
 @torch.no_grad()
 def evaluate(model, held_out, epoch):
-    """Both parts of the negative ELBO, with sampled codes and the same noise each time."""
+    """Both parts of the negative ELBO, with the same noise in the codes each time.
+
+    So two epochs differ by what the model has learned, and not by luck.
+    """
     recon, mu, log_var = model(held_out, torch.Generator().manual_seed(0))
     return Record(
         epoch,
@@ -238,11 +220,11 @@ def run(settings):
 def print_header(model, settings):
     """Say what is about to be trained on what."""
     hidden, latent = model.fc_mu.in_features, model.fc_mu.out_features
-    sizes = [*linear_sizes(model.encoder, IMAGE_SIZE**2, hidden), latent]
+    sizes = [*vae_model.linear_sizes(model.encoder, IMAGE_SIZE**2, hidden), latent]
     parameters = sum(weights.numel() for weights in model.parameters())
     print(f"Data    {NUM_TRAIN} training patterns of {IMAGE_SIZE} x {IMAGE_SIZE} pixels "
           f"({', '.join(PATTERN_TYPES)}),")
-    print(f"        and {NUM_HELD_OUT} held-out ones that every number below is about")
+    print(f"        and {NUM_HELD_OUT} held-out ones, which the losses below are about")
     print(f"Model   VAE {'-'.join(map(str, sizes))}, {parameters:,} parameters, "
           f"beta {settings.beta:g}, seed {settings.seed}")
     print("\n  epoch       loss   reconstruction       KL   (nats per image)")
@@ -378,10 +360,9 @@ def sample_pca(images, dimensions, count, seed):
     mean = images.mean(axis=0)
     covariance = (images - mean).T @ (images - mean) / len(images)
     variance, components = np.linalg.eigh(covariance)                       # ascending
-    dimensions = min(dimensions, len(variance))
-    weights = np.random.default_rng(seed).standard_normal((count, dimensions))
-    weights *= np.sqrt(variance[-dimensions:].clip(0))
-    return (mean + weights @ components[:, -dimensions:].T).clip(0, 1)
+    variance, components = variance[-dimensions:].clip(0), components[:, -dimensions:]
+    weights = np.random.default_rng(seed).normal(0, np.sqrt(variance), (count, len(variance)))
+    return (mean + weights @ components.T).clip(0, 1)
 
 
 def pairs_of_two_types(labels, most=50):
@@ -403,7 +384,8 @@ def paths(model, data, space, pairs, num_steps=8):
 
     Returns two arrays (num_steps, len(pairs), pixels); ``pairs`` are indices (N, 2).
     """
-    codes = np.linspace(*space.mu[pairs.T], num_steps)       # (num_steps, N, latent_dim)
+    # from all first codes to all second ones: (num_steps, N, latent_dim)
+    codes = np.linspace(*space.mu[pairs.T], num_steps)
     latent = decode(model, codes.reshape(-1, codes.shape[-1]))
     return latent.reshape(*codes.shape[:2], -1), np.linspace(*data.clean[pairs.T], num_steps)
 
@@ -435,13 +417,71 @@ def noise_floor(data):
     return reconstruction_loss(guess.float(), data.held_out).item() / len(clean)
 
 
-# --- figures: what several of them share ------------------------------------------
+# --- figures ---------------------------------------------------
+FIGURES = {             # file: what it shows
+    "reconstruction_comparison.png": "held-out patterns, their reconstructions, the errors",
+    "latent_space_visualization.png": "the codes of held-out patterns, by type",
+    "interpolation_sequence.png": "within a type and to another, by codes and by pixels",
+    "training_progression.png": "the same patterns from epoch to epoch, and the loss curves",
+    "vae_architecture.png": "the model with the sizes of its layers",
+    "generated_samples.png": "decoded draws from the prior, and what PCA draws",
+    "latent_traversal.png": "what each latent dimension does, dead ones included",
+    "latent_manifold.png": "the plane of the two latent dimensions, decoded",
+}
+
+
+def draw_all(model, data, history, snapshots, space, findings, settings):
+    """The bytes of all PNG files: a dict with the names of ``FIGURES``."""
+    files = {
+        "reconstruction_comparison.png": png(draw_reconstructions, model, data),
+        "latent_space_visualization.png": png(draw_latent_space, data, space),
+        "interpolation_sequence.png": png(draw_interpolation, model, data, space),
+        "training_progression.png": png(draw_progression, data, history, snapshots,
+                                        findings.floor, settings.beta),
+        "vae_architecture.png": png(draw_architecture, model),
+        "generated_samples.png": png(draw_samples, model, data, findings, settings.seed),
+        "latent_traversal.png": png(draw_traversal, model, space),
+    }
+    if len(space.kl) == 2:
+        files["latent_manifold.png"] = png(draw_manifold, model)
+    return files
+
+
+def draw_reconstructions(model, data):
+    """Held-out originals, their reconstructions, and the errors to the clean patterns."""
+    chosen = data.first_of_each_type(2)
+    recon = reconstruct(model, data.held_out)
+    errors = rmse(recon, data.clean)
+    labels = [f"{PATTERN_TYPES[data.labels[i]]}\nRMSE {errors[i]:.3f}" for i in chosen]
+    return grid_figure(
+        "Held-out patterns and their reconstructions\n"
+        f"mean RMSE to the clean pattern over all {len(recon)}: {errors.mean():.3f}",
+        [data.held_out[chosen].numpy(), recon[chosen],
+         5 * np.abs(recon[chosen] - data.clean[chosen])],
+        ["original", "reconstruction", "error to clean,\nenlarged 5 times"], labels,
+    )
+
+
 # Colours from Okabe and Ito's palette for all kinds of colour vision; each
 # marker is a small picture of its type.
 TYPE_COLORS = {"diagonal": "#0072B2", "horizontal": "#D55E00", "vertical": "#009E73",
                "cross": "#000000"}
 TYPE_MARKERS = {"diagonal": [(-0.7, 0.7), (0.7, -0.7)], "horizontal": "_", "vertical": "|",
                 "cross": "+"}
+
+
+def draw_latent_space(data, space):
+    """Codes of the held-out patterns in the plane: by type, and as pictures in place."""
+    figure = new_figure(4.9, f"Codes (mu) of {len(space.mu)} held-out patterns; "
+                             "training never saw a label")
+    by_type, in_place = figure.subplots(1, 2, sharex=True, sharey=True)
+    scatter_codes(by_type, space, data.labels)
+    points = space.project(space.mu)
+    show_thumbnails(in_place, points, data)
+    xlim, ylim = square_view(points)
+    in_place.set(xlabel=space.names[0], aspect="equal", xlim=xlim, ylim=ylim)
+    in_place.set_title("some of the patterns, each at its place", fontsize=10)
+    return figure
 
 
 def square_view(points):
@@ -463,66 +503,6 @@ def scatter_codes(axes, space, labels):
     axes.set(xlabel=space.names[0], ylabel=space.names[1], aspect="equal")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False,
                 columnspacing=1, handletextpad=0)
-
-
-# --- figures: one function each ---------------------------------------------------
-FIGURES = {             # file: what it shows
-    "reconstruction_comparison.png": "held-out patterns above, reconstructions below",
-    "latent_space_visualization.png": "the codes of held-out patterns, by type",
-    "interpolation_sequence.png": "within a type and to another, by codes and by pixels",
-    "training_progression.png": "the same patterns from epoch to epoch, and the loss curves",
-    "vae_architecture.png": "the model with the sizes of its layers",
-    "generated_samples.png": "decoded draws from the prior, and what PCA draws",
-    "latent_traversal.png": "what each latent dimension does, dead ones included",
-    "latent_manifold.png": "the plane of the two latent dimensions, decoded",
-}
-
-
-def draw_all(model, data, history, snapshots, space, findings, settings):
-    """The bytes of all PNG files: a dict with the names of ``FIGURES``."""
-    floor, seed = findings.floor, settings.seed
-    files = {
-        "reconstruction_comparison.png": png(draw_reconstructions, model, data),
-        "latent_space_visualization.png": png(draw_latent_space, data, space),
-        "interpolation_sequence.png": png(draw_interpolation, model, data, space),
-        "training_progression.png": png(draw_progression, data, history, snapshots, floor,
-                                        settings.beta),
-        "vae_architecture.png": png(draw_architecture, model),
-        "generated_samples.png": png(draw_samples, model, data, findings, seed),
-        "latent_traversal.png": png(draw_traversal, model, space),
-    }
-    if len(space.kl) == 2:
-        files["latent_manifold.png"] = png(draw_manifold, model)
-    return files
-
-
-def draw_reconstructions(model, data):
-    """Held-out originals, their reconstructions, and what the two differ by."""
-    chosen = data.first_of_each_type(2)
-    recon = reconstruct(model, data.held_out)
-    errors = rmse(recon, data.clean)
-    labels = [f"{PATTERN_TYPES[data.labels[i]]}\nRMSE {errors[i]:.3f}" for i in chosen]
-    return grid_figure(
-        "Held-out patterns and their reconstructions\n"
-        f"mean RMSE to the clean pattern over all {len(recon)}: {errors.mean():.3f}",
-        [data.held_out[chosen].numpy(), recon[chosen],
-         5 * np.abs(recon[chosen] - data.clean[chosen])],
-        ["original", "reconstruction", "error to clean,\nenlarged 5 times"], labels,
-    )
-
-
-def draw_latent_space(data, space):
-    """Codes of the held-out patterns in the plane: by type, and as pictures in place."""
-    figure = new_figure(4.9, f"Codes (mu) of {len(space.mu)} held-out patterns; "
-                             "training never saw a label")
-    by_type, in_place = figure.subplots(1, 2, sharex=True, sharey=True)
-    scatter_codes(by_type, space, data.labels)
-    points = space.project(space.mu)
-    show_thumbnails(in_place, points, data)
-    xlim, ylim = square_view(points)
-    in_place.set(xlabel=space.names[0], aspect="equal", xlim=xlim, ylim=ylim)
-    in_place.set_title("some of the patterns, each at its place", fontsize=10)
-    return figure
 
 
 def show_thumbnails(axes, points, data):
@@ -568,7 +548,7 @@ def draw_progression(data, history, snapshots, floor, beta):
     left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
     labels = [f"epoch {record.epoch}\nloss {record.loss(beta):.1f}" for record in snapshots]
     originals = data.held_out[data.first_of_each_type(1)].numpy()
-    show_grid(left.subplots(), [originals, *snapshots.values()], ["original", *labels])
+    patterns.show_grid(left.subplots(), [originals, *snapshots.values()], ["original", *labels])
     upper, lower = right.subplots(2, 1, sharex=True)
     draw_curve(upper, history, [record.reconstruction for record in history], "reconstruction")
     upper.axhline(floor, color="black", linestyle="--", linewidth=1)
@@ -664,7 +644,7 @@ def parse_settings(arguments=None):
         help="weight of the KL term in the loss, both in nats")
     add("--seed", type=patterns.number(*LIMITS["SEED"]), default=SEED, metavar="N",
         help="decides data, initial weights and noise")
-    add("--output-dir", type=patterns.folder, default=OUTPUT_DIR, metavar="FOLDER",
+    add("--output-dir", type=patterns.folder, default=patterns.OUTPUT_DIR, metavar="FOLDER",
         help="where the figures and the weights go")
     return parser.parse_args(arguments)
 

@@ -337,8 +337,8 @@ class ProgramError(ValueError):
 
 def check_number(name, value, low, high, whole=False):
     """Return ``value`` if it is a number from ``low`` to ``high``, or raise a ProgramError."""
-    kinds = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+    types = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, types) or not low <= value <= high:
         raise ProgramError(f"{name} must be {allowed(low, high, whole)}, not {value!r}")
     return value
 
@@ -380,10 +380,10 @@ def run_program(main):
     that cannot be written and a pipe that is closed end it with one sentence or none.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):             # the last is unknown to Windows
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) != signal.SIG_IGN:       # "nohup" ignores one
+        known = getattr(signal, name, None)
+        if known and signal.getsignal(known) != signal.SIG_IGN:         # "nohup" ignores one
             # An exception raised here could be swallowed by whatever is interrupted
-            signal.signal(number, lambda number, _: os._exit(128 + number))
+            signal.signal(known, lambda known, _: os._exit(128 + known))
     if hasattr(sys.stdout, "reconfigure"):
         # a pipe shows progress as it happens, and any terminal takes any folder's name
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")

@@ -7,7 +7,7 @@ The encoder does not answer with one point of the latent space but with a small
 cloud, N(mu, exp(log_var)); the decoder has to recognise the image from any
 point of that cloud. This is what makes neighbouring points mean similar images.
 
-The file reads: the model, its loss, a trained model put away and taken up again,
+The file reads: the model, its loss, a trained model saved and loaded,
 the model as a picture, and last what an edit of this file may get wrong.
 
 Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
@@ -80,7 +80,7 @@ class VAE(nn.Module):
         -------
         tensor (N, latent_dim)
         """
-        epsilon = torch.empty_like(mu).normal_(generator=generator)
+        epsilon = torch.empty_like(mu).normal_(generator=generator)     # randn_like takes none
         return mu + torch.exp(0.5 * log_var) * epsilon       # sigma = sqrt(exp(log_var))
 
     def forward(self, x, generator=None):
@@ -131,8 +131,8 @@ def reconstruction_loss(recon_x, x):
         raise FloatingPointError("recon_x holds NaN: the training has diverged")
     _require_unit_interval("x", x)
     _require_unit_interval("recon_x", recon_x)
-    # Away from 0 and 1 the value of F.binary_cross_entropy(recon_x, x), which would make the
-    # whole training 13% slower.
+    # Away from 0 and 1 this has the value of F.binary_cross_entropy(recon_x, x), which would
+    # make the whole training 13% slower.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -214,8 +214,7 @@ def load_model(file=None):
                            "permission denied") from None
     except Exception:      # damaged bytes raise errors of a dozen kinds
         raise WeightsError(f"This file holds no trained model: {file}; {again}") from None
-    with torch.random.fork_rng():       # the initial weights are not kept: draw no numbers
-        model = build(VAE, latent_dim)
+    model = make_model(latent_dim, seed=0)                  # its initial weights are not kept
     try:
         model.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError):
@@ -303,10 +302,15 @@ def check_constants():
     check_number("LATENT_DIM in vae_model.py", LATENT_DIM, 2, 512, whole=True)
 
 
-def build(model_class, latent_dim):
-    """A new model; raises a ProgramError if an edit keeps its ``__init__`` from getting through."""
+def make_model(latent_dim, seed, model_class=VAE):
+    """A VAE with seeded initial weights; torch's global generator stays untouched.
+
+    Raises a ProgramError if an edit keeps its ``__init__`` from getting through.
+    """
     try:
-        return model_class(latent_dim=latent_dim)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return model_class(latent_dim=latent_dim)
     except Exception as error:                       # whatever an edit may raise
         inside = error.__traceback__.tb_next
         place = f", line {inside.tb_lineno}," if inside else ""
@@ -352,7 +356,7 @@ def check_model(model):
 def _try_out(model):
     """Raise a ProgramError unless two images come through the model, and a loss of them."""
     x, latent_dim = torch.eye(2).repeat(1, IMAGE_SIZE**2 // 2 + 1), model.fc_mu.out_features
-    x = x[:, :IMAGE_SIZE**2]                         # black and white stripes
+    x = x[:, :IMAGE_SIZE**2]                         # stripes, and their negative
     untouched = x.clone()
     try:
         codes = model.encode(x)
@@ -392,7 +396,10 @@ def _in_one_line(error):
 
 @torch.no_grad()
 def _after(layers, name, width):
-    """What the layers of a Sequential give for ``width`` large values of both signs."""
+    """What the layers of a Sequential give for ``width`` values of both signs.
+
+    The values are large, so that whatever keeps the results in [0, 1] has to show.
+    """
     x = 100 * torch.randn(64, width, generator=torch.Generator().manual_seed(0))
     for number, layer in enumerate(copy.deepcopy(layers).eval(), start=1):
         given = x.shape[-1]

@@ -16,13 +16,13 @@ from vae_model import (
     LATENT_DIM,
     VAE,
     WeightsError,
-    build,
     check_model,
     decode,
     draw_architecture,
     kl_per_dimension,
     linear_sizes,
     load_model,
+    make_model,
     reconstruction_loss,
     vae_loss,
 )
@@ -302,7 +302,7 @@ class Slip(VAE):
 def test_an_init_that_stops_is_named_with_its_line():
     line = Slip.__init__.__code__.co_firstlineno + 2
     with pytest.raises(ProgramError, match=f"Slip.__init__ .*line {line}, stops with TypeError"):
-        build(Slip, 2)
+        make_model(2, 0, Slip)
 
 
 def without_return(self, x, generator=None):

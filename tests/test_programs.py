@@ -44,8 +44,9 @@ ENDS = {      # what happens: a program, and the exit code, the output and the e
         "generate_patterns(8, 0)\nprint({'torch', 'matplotlib'} & set(sys.modules))", 0,
         r"set\(\)\n", ""),
     "unreadable settings": (
-        "import runpy\nos.environ |= {'MPLBACKEND': 'inline', 'MATPLOTLIBRC': 'settings'}\n"
-        "runpy.run_path('patterns.py', run_name='__main__')", 0, "Wrote .*samples.png\n", ""),
+        "import runpy\nos.environ |= {'MPLBACKEND': 'inline', 'MATPLOTLIBRC': '../settings'}\n"
+        "os.mkdir('elsewhere')\nos.chdir('elsewhere')\n"
+        "runpy.run_path('../patterns.py', run_name='__main__')", 0, "Wrote .*samples.png\n", ""),
 }
 if os.name == "posix":        # elsewhere signals are of another kind
     ENDS["a closed pipe"] = ("""

@@ -45,8 +45,9 @@ def one_at_a_time(function):
 
 
 def pytest_collection_modifyitems(items):
-    """What runs in the background is asked for last."""
-    items.sort(key=lambda item: hasattr(item.module, "BACKGROUND"))
+    """What waits for the background comes last."""
+    waits = {"judgement", "results", "workshop", "finished_runs"}
+    items.sort(key=lambda item: not waits.isdisjoint(item.fixturenames))
 
 
 def pytest_collection_finish():

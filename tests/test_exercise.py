@@ -9,7 +9,6 @@ import pytest
 from tests.exercise.todos import TODOS
 
 TO_DO = "to do"          # how the reason of a skipped TODO begins
-BACKGROUND = {}          # nothing, but these tests come last, too
 
 
 @pytest.fixture(scope="module")

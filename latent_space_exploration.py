@@ -31,30 +31,8 @@ import torch
 
 import patterns
 import vae_model
-from patterns import (
-    IMAGE_SIZE,
-    NEAR_RMSE,
-    NOISE,
-    NONE,
-    PATTERN_TYPES,
-    grid_figure,
-    kinds,
-    new_figure,
-    png,
-    rmse,
-)
-from vae_model import (
-    LATENT_DIM,
-    WEIGHTS,
-    decode,
-    draw_architecture,
-    kl_per_dimension,
-    make_model,
-    reconstruct,
-    reconstruction_loss,
-    sample_prior,
-    vae_loss,
-)
+from patterns import IMAGE_SIZE, NEAR_RMSE, NONE, PATTERN_TYPES, grid_figure, kinds, png, rmse
+from vae_model import decode, kl_per_dimension, reconstruct, reconstruction_loss, vae_loss
 
 # --- configuration (LATENT_DIM and HIDDEN_DIM stand in vae_model.py) ----------
 EPOCHS = 200            # passes over the training patterns             (try: 1, 50, 400)
@@ -187,7 +165,7 @@ def run(settings):
     """Train a model, measure it, draw it, and put all files into place."""
     started = time.monotonic()
     data = make_data(settings.seed)
-    model = make_model(settings.latent_dim, settings.seed)
+    model = vae_model.make_model(settings.latent_dim, settings.seed)
     vae_model.check_model(model)
     print_header(model, settings)
 
@@ -208,11 +186,12 @@ def run(settings):
     print_findings(history[-1], space, findings)
 
     files = draw_all(model, data, history, snapshots, space, findings, settings)
-    patterns.publish(files | {WEIGHTS: vae_model.weights_file(model)}, settings.output_dir)
+    weights = {vae_model.WEIGHTS: vae_model.weights_file(model)}
+    patterns.publish(files | weights, settings.output_dir)
     print(f"\nFiles in {settings.output_dir}:")
     for name in files:
         print(f"  {name:32s} {FIGURES[name]}")
-    print(f"  {WEIGHTS:32s} the trained model of this run")
+    print(f"  {vae_model.WEIGHTS:32s} the trained model of this run")
     print(f"Time: {trained - started:.1f} s for training, "
           f"{time.monotonic() - trained:.1f} s for measures and figures")
 
@@ -337,7 +316,7 @@ def measure(model, data, space):
     latent, blended = paths(model, data, space, two_types)
     middle, blended_middle = (
         frames[1] for frames in paths(model, data, space, one_type, num_steps=3))
-    samples = sample_prior(model, NUM_SAMPLES, seed=0)
+    samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
     return Findings(
         samples=np.mean(kinds(samples) != NONE),
@@ -406,7 +385,7 @@ def noise_floor(data):
     noisy values. These are a normal distribution cut off at 0 and 1, whose mean has
     a closed form (that of the rectified normal distribution, once for each end).
     """
-    clean, noise = torch.from_numpy(data.clean).double(), max(NOISE, 1e-9)
+    clean, noise = torch.from_numpy(data.clean).double(), max(patterns.NOISE, 1e-9)
 
     def mean_above(cut):       # of max(x - cut, 0), x normal around the clean value
         t = (clean - cut) / noise
@@ -438,7 +417,7 @@ def draw_all(model, data, history, snapshots, space, findings, settings):
         "interpolation_sequence.png": png(draw_interpolation, model, data, space),
         "training_progression.png": png(draw_progression, data, history, snapshots,
                                         findings.floor, settings.beta),
-        "vae_architecture.png": png(draw_architecture, model),
+        "vae_architecture.png": png(vae_model.draw_architecture, model),
         "generated_samples.png": png(draw_samples, model, data, findings, settings.seed),
         "latent_traversal.png": png(draw_traversal, model, space),
     }
@@ -472,8 +451,8 @@ TYPE_MARKERS = {"diagonal": [(-0.7, 0.7), (0.7, -0.7)], "horizontal": "_", "vert
 
 def draw_latent_space(data, space):
     """Codes of the held-out patterns in the plane: by type, and as pictures in place."""
-    figure = new_figure(4.9, f"Codes (mu) of {len(space.mu)} held-out patterns; "
-                             "training never saw a label")
+    figure = patterns.new_figure(
+        4.9, f"Codes (mu) of {len(space.mu)} held-out patterns; training never saw a label")
     by_type, in_place = figure.subplots(1, 2, sharex=True, sharey=True)
     scatter_codes(by_type, space, data.labels)
     points = space.project(space.mu)
@@ -544,7 +523,8 @@ def draw_interpolation(model, data, space):
 
 def draw_progression(data, history, snapshots, floor, beta):
     """The same held-out patterns after more and more training, beside the loss curves."""
-    figure = new_figure(5.2, "What training changes (loss in nats per image, held-out patterns)")
+    figure = patterns.new_figure(
+        5.2, "What training changes (loss in nats per image, held-out patterns)")
     left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
     labels = [f"epoch {record.epoch}\nloss {record.loss(beta):.1f}" for record in snapshots]
     originals = data.held_out[data.first_of_each_type(1)].numpy()
@@ -576,7 +556,7 @@ def draw_curve(axes, history, values, name):
 def draw_samples(model, data, findings, seed):
     """Decoded draws from the prior, images that nobody drew, and those of a linear model."""
     latent_dim = model.fc_mu.out_features
-    rows = np.concatenate([sample_prior(model, 36, seed),
+    rows = np.concatenate([vae_model.sample_prior(model, 36, seed),
                            sample_pca(data.train.numpy(), latent_dim, 24, seed)])
     return grid_figure(
         "Decoded draws from the prior N(0, 1), and what PCA draws with as many numbers\n"
@@ -621,11 +601,10 @@ def draw_manifold(model, side=15):
 # --- the command line -------------------------------------------------------------
 LIMITS = {              # of the configuration block: lowest, highest, whole or not
     "EPOCHS": (1, 100_000, True), "BETA": (0, 1000, False), "SEED": (0, 2**32 - 1, True),
-    "LEARNING_RATE": (0, 1e6, False), "COOL_DOWN": (0, 1, False),
-    "WARM_UP": (0, 1_000_000, True),
+    "LEARNING_RATE": (0, 1e6, False), "COOL_DOWN": (0, 1, False), "WARM_UP": (0, 1_000_000, True),
     "BATCH_SIZE": (1, 1_000_000, True), "NUM_TRAIN": (1, 100_000, True),
-    "NUM_HELD_OUT": (8, 10_000, True),
-    "ALIVE_KL": (0, 1000, False), "NUM_SAMPLES": (1, 100_000, True),
+    "NUM_HELD_OUT": (8, 10_000, True), "ALIVE_KL": (0, 1000, False),
+    "NUM_SAMPLES": (1, 100_000, True),
 }
 
 
@@ -638,8 +617,8 @@ def parse_settings(arguments=None):
     add = parser.add_argument
     add("--epochs", type=patterns.number(*LIMITS["EPOCHS"]), default=EPOCHS, metavar="N",
         help="passes over the training patterns")
-    add("--latent-dim", type=patterns.number(2, 512, whole=True), default=LATENT_DIM, metavar="N",
-        help="dimensions of the latent space")
+    add("--latent-dim", type=patterns.number(2, 512, whole=True), default=vae_model.LATENT_DIM,
+        metavar="N", help="dimensions of the latent space")
     add("--beta", type=patterns.number(*LIMITS["BETA"]), default=BETA, metavar="X",
         help="weight of the KL term in the loss, both in nats")
     add("--seed", type=patterns.number(*LIMITS["SEED"]), default=SEED, metavar="N",
@@ -671,7 +650,7 @@ def main(arguments=None):
     """Run with command-line arguments (default: those of the program); returns the exit code."""
     check_constants()
     settings = parse_settings(arguments)
-    patterns.check_folder(settings.output_dir, [*FIGURES, WEIGHTS])
+    patterns.check_folder(settings.output_dir, [*FIGURES, vae_model.WEIGHTS])
     set_up_torch(settings.seed)
     try:
         run(settings)

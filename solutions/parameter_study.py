@@ -46,7 +46,6 @@ from latent_space_exploration import (
     WARM_UP,
     explore,
     make_data,
-    make_model,
 )
 from patterns import (
     IMAGE_SIZE,
@@ -62,7 +61,15 @@ from patterns import (
 )
 from solutions.claims import CLAIMS, filled, holds, read_runs
 from solutions.measures import MEASURES, Trained
-from vae_model import HIDDEN_DIM, LATENT_DIM, VAE, check_model, reconstruct, sample_prior
+from vae_model import (
+    HIDDEN_DIM,
+    LATENT_DIM,
+    VAE,
+    check_model,
+    make_model,
+    reconstruct,
+    sample_prior,
+)
 
 SEEDS = range(SEED, SEED + 10)   # the first one is the main script's own run
 

@@ -105,8 +105,9 @@ def run_interrupted(folder, step, number):
 def open_from_a_notebook(folder):
     """The window where MPLBACKEND is "inline", so that the import of Matplotlib alone fails."""
     main_script = import_main_script()
-    weights = main_script.vae_model.weights_file(main_script.make_model(2, seed=1))
-    main_script.patterns.publish({main_script.WEIGHTS: weights}, folder)
+    vae_model = main_script.vae_model
+    weights = vae_model.weights_file(vae_model.make_model(2, seed=1))
+    main_script.patterns.publish({vae_model.WEIGHTS: weights}, folder)
     sys.path.append(str(ROOT))
     explorer = importlib.import_module("solutions.latent_explorer")
     assert "matplotlib" not in sys.modules        # its version is still to be checked

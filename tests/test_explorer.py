@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import patterns
-from latent_space_exploration import ALIVE_KL, SEED, explore, make_data, make_model
+from latent_space_exploration import ALIVE_KL, SEED, explore, make_data
 from patterns import IMAGE_SIZE, PATTERN_TYPES, ProgramError
 from solutions import latent_explorer
 from solutions.latent_explorer import HINT, OUTSIDE, Explorer, main, new_window, window_settings
-from vae_model import WEIGHTS
+from vae_model import WEIGHTS, make_model
 
 with pytest.MonkeyPatch.context() as as_handed_out:
     as_handed_out.setattr(patterns, "MAX_SHIFT", 0.09)

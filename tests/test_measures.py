@@ -23,7 +23,7 @@ def constants_as_handed_out():
         patch.setattr(patterns, "MAX_SHIFT", 0.09)
         patch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
         patch.setattr(patterns, "NEAR_RMSE", 0.1)
-        patch.setattr(main_script, "NOISE", 0.03)
+        patch.setattr(patterns, "NOISE", 0.03)
         patch.setattr(main_script, "NUM_SAMPLES", 100)
         yield
 
@@ -126,7 +126,7 @@ def test_the_noise_floor_against_many_draws():
 
 
 def test_without_noise_the_floor_is_the_entropy_of_the_pixels(monkeypatch):
-    monkeypatch.setattr(main_script, "NOISE", 0)
+    monkeypatch.setattr(patterns, "NOISE", 0)
     pixels = np.array([[0.0, 1.0, 0.5, 0.1]])
     data = Data(None, torch.from_numpy(pixels).float(), None, pixels)
     expected = math.log(2) - 0.1 * math.log(0.1) - 0.9 * math.log(0.9)

@@ -95,7 +95,7 @@ def trained():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(main_script, "NUM_HELD_OUT", 80)
         data = main_script.make_data(main_script.SEED)
-    model = main_script.make_model(vae_model.LATENT_DIM, main_script.SEED)
+    model = vae_model.make_model(vae_model.LATENT_DIM, main_script.SEED)
     records = list(main_script.train(model, data, epochs=6, beta=1.0, seed=main_script.SEED))
     return model, data, records
 
@@ -191,8 +191,8 @@ def test_the_edits_of_goal_3_make_the_models_of_the_study(word, setting):
     edited = {"__name__": "edited"}
     exec(compile(source, "edited", "exec"), edited)
     model_class = next(one.model_class for one in parameter_study.SETTINGS if one.name == setting)
-    mine = main_script.make_model(8, 42, edited["VAE"]).state_dict()
-    theirs = main_script.make_model(8, 42, model_class).state_dict()
+    mine = vae_model.make_model(8, 42, edited["VAE"]).state_dict()
+    theirs = vae_model.make_model(8, 42, model_class).state_dict()
     assert list(mine) == list(theirs)
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 

@@ -24,7 +24,7 @@ from tests.slow_runs import (
     assert_earlier_outputs_are_whole,
     fill_with_earlier_outputs,
 )
-from vae_model import VAE, reconstruct, vae_loss
+from vae_model import LATENT_DIM, VAE, draw_architecture, make_model, reconstruct, vae_loss
 
 ROOT = Path(main_script.__file__).parent
 FIGURES = OUTPUTS[:-1]
@@ -72,7 +72,7 @@ def test_the_help_shows_the_defaults(capsys):
         main_script.main(["--help"])
     assert stop.value.code == 0
     output = " ".join(capsys.readouterr().out.split())
-    for default in (main_script.EPOCHS, main_script.LATENT_DIM, main_script.BETA, main_script.SEED):
+    for default in (main_script.EPOCHS, LATENT_DIM, main_script.BETA, main_script.SEED):
         assert f"(default: {default})" in output
 
 
@@ -199,7 +199,7 @@ def test_dropout_is_seeded_and_rests_while_the_model_is_judged(monkeypatch):
     with torch.random.fork_rng():
         for _ in range(2):
             main_script.set_up_torch(3)
-            model = main_script.make_model(2, 0)
+            model = make_model(2, 0)
             model.encoder.append(torch.nn.Dropout(0.5))
             list(main_script.train(model, data, epochs=2, beta=1, seed=0))
             pictures += [reconstruct(model, data.held_out) for _ in range(2)]
@@ -289,7 +289,7 @@ def test_the_loss_curves_have_a_scale_that_names_epochs(epochs):
 @pytest.mark.parametrize(("hidden_layers", "latent_dim"), [
     (1, 2), (1, 512), (2, 8), (3, 64), (4, 2), (4, 512)])
 def test_nothing_overlaps_in_the_architecture_figure(hidden_layers, latent_dim):
-    figure = main_script.draw_architecture(with_layers(hidden_layers, latent_dim))
+    figure = draw_architecture(with_layers(hidden_layers, latent_dim))
     figure.draw_without_rendering()
     axes = figure.axes[0]
     boxes = [patch.get_window_extent() for patch in axes.patches]

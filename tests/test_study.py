@@ -23,7 +23,7 @@ from patterns import IMAGE_SIZE, NONE, PATTERN_TYPES, ProgramError, generate_pat
 from solutions import claims, measures
 from solutions import parameter_study as study
 from solutions.claims import CLAIMS, Claim, filled, holds, read_runs
-from vae_model import check_model
+from vae_model import check_model, make_model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -283,7 +283,7 @@ def test_a_model_that_cannot_be_trained_is_named_with_its_setting(without_traini
     class Odd(study.DeepVAE):
         encode = None
 
-    monkeypatch.setattr(study, "make_model", main_script.make_model)
+    monkeypatch.setattr(study, "make_model", make_model)
     monkeypatch.setattr(study, "check_model", check_model)
     monkeypatch.setattr(study, "SETTINGS", (*study.SETTINGS, study.Setting("odd", model_class=Odd)))
     monkeypatch.setattr(study, "study_all", lambda seeds: pytest.fail("trained all the same"))

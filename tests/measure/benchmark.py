@@ -29,13 +29,12 @@ from latent_space_exploration import (
     evaluate,
     explore,
     make_data,
-    make_model,
     set_up_torch,
     train,
 )
 from patterns import IMAGE_SIZE
 from solutions.latent_explorer import WINDOW_INCHES, Explorer
-from vae_model import LATENT_DIM, linear_sizes
+from vae_model import LATENT_DIM, linear_sizes, make_model
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 200           # all of them: the last epochs may cost more than the first

@@ -19,6 +19,7 @@ if __name__ == "__main__":   # Ctrl-C ends quietly from here on, while modules l
 
 import argparse
 import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import io
@@ -140,8 +141,8 @@ def nearest_clean(images, *, num_shifts=21, num_widths=7, image_size=IMAGE_SIZE)
     distances : float array (N,), root mean square difference (RMSE) in brightness
     labels : int array (N,), type of the nearest pattern, index into ``PATTERN_TYPES``
     """
-    labels, shifts, widths = _dense_grid(num_shifts, num_widths)
-    family = draw_lines(labels, shifts, widths, image_size).astype(np.float32)
+    family, labels = _clean_family(
+        num_shifts, num_widths, image_size, MAX_SHIFT, tuple(LINE_WIDTH), PATTERN_TYPES)
     images = np.asarray(images, dtype=np.float32)
     # |a - b|**2 = |a|**2 - 2 a.b + |b|**2 needs one matrix product for all pairs
     best = ((family**2).sum(axis=1) - 2 * images @ family.T).argmin(axis=1)
@@ -160,19 +161,23 @@ def rmse(a, b):
     return np.sqrt(np.mean((a - b) ** 2, axis=-1))
 
 
-def _dense_grid(num_shifts, num_widths):
-    """Labels, shifts and widths that cover all patterns, for ``draw_lines``."""
-    shift = np.linspace(-MAX_SHIFT, MAX_SHIFT, num_shifts)
-    width = np.linspace(*LINE_WIDTH, num_widths)
+@functools.lru_cache(maxsize=2)
+def _clean_family(num_shifts, num_widths, image_size, max_shift, line_width, types):
+    """Clean patterns (F, pixels) on a grid that covers all of them, and their labels (F,).
+
+    They are drawn once, since the window asks for them in each frame.
+    """
+    shift = np.linspace(-max_shift, max_shift, num_shifts)
+    width = np.linspace(*line_width, num_widths)
     # A cross moves in two directions, a line only across itself: one walk along
     # the other diagonal moves each of the three lines from end to end.
     walk = np.stack([shift, -shift], axis=1)
     plane = np.stack(np.meshgrid(shift, shift), axis=-1).reshape(-1, 2)
-    places = [plane if name == "cross" else walk for name in PATTERN_TYPES]
-    labels = np.repeat(range(len(PATTERN_TYPES)), [len(place) for place in places])
-    shifts = np.concatenate(places)
-    return (np.tile(labels, num_widths), np.tile(shifts, (num_widths, 1)),
-            np.repeat(width, len(shifts)))
+    places = [plane if name == "cross" else walk for name in types]
+    shifts = np.tile(np.concatenate(places), (num_widths, 1))
+    labels = np.tile(np.repeat(range(len(types)), [len(place) for place in places]), num_widths)
+    widths = np.repeat(width, len(labels) // num_widths)
+    return draw_lines(labels, shifts, widths, image_size).astype(np.float32), labels
 
 
 # --- pictures in a grid ---------------------------------------------------------

@@ -240,8 +240,7 @@ class Explorer:
         """Make every view show ``z``."""
         pixels = decode(self.model, self.z[None])            # (1, pixels)
         self.image.set_data(pixels.reshape(IMAGE_SIZE, -1))
-        # on a coarser grid than usual, which takes 2 ms instead of 9
-        distance, kind = nearest_clean(pixels, num_shifts=9, num_widths=5)
+        distance, kind = nearest_clean(pixels)
         name = PATTERN_TYPES[kind[0]]
         self.caption.set_text(name if distance[0] <= NEAR_RMSE else f"unclear, nearest: {name}")
 

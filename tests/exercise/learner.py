@@ -54,7 +54,8 @@ class Learner:
         sys.modules[module.__name__] = module          # dataclasses and pickle look there
         sys.argv[:] = [str(self.source.path)]
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
-        for seed in (torch.manual_seed, np.random.seed, random.seed):  # noqa: NPY002
+        for seed in (torch.default_generator.manual_seed, np.random.seed,  # noqa: NPY002
+                     random.seed):
             seed(1)                                    # a verdict is the same next time
         self.call(exec, self.source.code, module.__dict__)
         self.module = module

@@ -1,8 +1,8 @@
 """Train a VAE on soft-edged lines and draw the figures of the exercise page.
 
-    python latent_space_exploration.py                    # the run that the page shows
-    python latent_space_exploration.py --latent-dim 2     # change one thing for one run
-    python latent_space_exploration.py --help             # what else can be changed
+    python latent_space_exploration.py             # the run that the page shows
+    python latent_space_exploration.py --beta 4 --output-dir outputs/beta_4
+    python latent_space_exploration.py --help      # what else can be changed for one run
 
 Read vae_model.py first if a VAE is new to you. This file reads from top to bottom:
 configuration, data, training, and the run that strings them together; then what
@@ -39,7 +39,7 @@ EPOCHS = 200            # passes over the training patterns             (try: 1,
 BETA = 1.0              # weight of the KL term                         (try: 0.5, 4)
 SEED = 42               # decides data, initial weights and noise
 LEARNING_RATE = 4e-3    # step size of Adam
-COOL_DOWN = 0.15        # share of the steps, at the end, in which it falls to 0
+COOL_DOWN = 0.15        # share of the steps, at the end, in which that falls towards 0
 WARM_UP = 0             # steps in which beta rises, at the beginning; 8 are one epoch (try: 800)
 BATCH_SIZE = 256        # patterns per training step
 NUM_TRAIN = 2048        # patterns to learn from
@@ -87,7 +87,7 @@ class Record:
     kl: float                # nats per image
 
     def loss(self, beta):
-        """What training minimizes after any warm-up, the negative ELBO if beta is 1."""
+        """Reconstruction and weighted KL together: the negative ELBO if beta is 1."""
         return self.reconstruction + beta * self.kl
 
 
@@ -130,7 +130,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=0):
 def learning_rate(step, steps):
     """Constant, in the end a straight line towards 0: small steps settle what large ones found.
 
-    Both "+ 1" keep the last rate above 0, and the line a line where COOL_DOWN is 0.
+    The first "+ 1" keeps the last rate above 0, the second a COOL_DOWN of 0 from dividing by 0.
     """
     return LEARNING_RATE * min(1.0, (steps - step + 1) / (COOL_DOWN * steps + 1))
 
@@ -150,12 +150,12 @@ def evaluate(model, held_out, epoch):
 
 
 def milestones(epochs):
-    """The epochs shown in the table and the progression figure: first, quarters, last."""
+    """The epochs of the progression figure, and of a short run's table: first, quarters, last."""
     return sorted({1, *(max(1, round(epochs * quarter / 4)) for quarter in (1, 2, 3, 4))})
 
 
 def epochs_to_record(epochs):
-    """The milestones, the first ten epochs, and about forty more at equal distances."""
+    """The milestones, the first ten epochs, and at equal distances not more than 80 others."""
     stride = max(1, epochs // 40)
     return {*milestones(epochs), *range(1, min(epochs, 10) + 1), *range(stride, epochs + 1, stride)}
 
@@ -188,6 +188,8 @@ def run(settings):
     files = draw_all(model, data, history, snapshots, space, findings, settings)
     weights = {vae_model.WEIGHTS: vae_model.weights_file(model)}
     patterns.publish(files | weights, settings.output_dir)
+    for name in FIGURES.keys() - files:          # of an earlier run with two latent dimensions
+        (settings.output_dir / name).unlink(missing_ok=True)
     print(f"\nFiles in {settings.output_dir}:")
     for name in files:
         print(f"  {name:32s} {FIGURES[name]}")
@@ -281,8 +283,8 @@ def choose_plane(codes, labels):
 
     Which plane is drawn decides what is seen: the first two latent dimensions
     may well be dead. The four type centres span three directions at most; the
-    two in which they differ most (their principal components) show the types
-    as far apart as a flat picture can.
+    two in which they differ most (their principal components) show them as far
+    apart as a flat picture can.
     """
     if codes.shape[1] == 2:
         return np.zeros(2), np.eye(2), ("latent dimension z1", "latent dimension z2")
@@ -370,9 +372,9 @@ def paths(model, data, space, pairs, num_steps=8):
 
 
 def lost_frames(frames):
-    """Of frames (num_steps, N, pixels) of N paths: how many are near no pattern on a path.
+    """How many frames of a path are near no pattern: a mean over N paths, without their ends.
 
-    It is a mean, and the two ends of a path do not count.
+    ``frames`` is an array (num_steps, N, pixels).
     """
     inner = frames[1:-1].reshape(-1, frames.shape[-1])
     return np.sum(kinds(inner) == NONE) / frames.shape[1]
@@ -382,7 +384,7 @@ def noise_floor(data):
     """Reconstruction loss, in nats per image, of a model that knows each clean pattern.
 
     Nobody can predict the noise, so the best guess for a pixel is the mean of its
-    noisy values. These are a normal distribution cut off at 0 and 1, whose mean has
+    noisy values. These are a normal distribution clipped to [0, 1], whose mean has
     a closed form (that of the rectified normal distribution, once for each end).
     """
     clean, noise = torch.from_numpy(data.clean).double(), max(patterns.NOISE, 1e-9)
@@ -396,7 +398,7 @@ def noise_floor(data):
     return reconstruction_loss(guess.float(), data.held_out).item() / len(clean)
 
 
-# --- figures ---------------------------------------------------
+# --- figures ----------------------------------------------------------------------
 FIGURES = {             # file: what it shows
     "reconstruction_comparison.png": "held-out patterns, their reconstructions, the errors",
     "latent_space_visualization.png": "the codes of held-out patterns, by type",
@@ -574,15 +576,13 @@ def draw_traversal(model, space, max_rows=16):
     for row, dimension in enumerate(dimensions):
         z[row, :, dimension] = values
     shown = "" if len(dimensions) == len(space.kl) else f"the first {max_rows} of {len(space.kl)}, "
-    figure = grid_figure(
+    return grid_figure(
         f"One latent dimension at a time, the others at 0\n({shown}sorted by KL in nats per image)",
         decode(model, z.reshape(-1, len(space.kl))).reshape(*z.shape[:2], -1),
         [f"z{d + 1}: KL {space.kl[d]:.2f}{'' if d in space.alive else ' dead'}"
          for d in dimensions],
-        [f"{value:.1f}" for value in values],
+        [f"{value:.1f}" for value in values], xlabel="value of that dimension",
     )
-    figure.axes[0].set_xlabel("value of that dimension")
-    return figure
 
 
 def draw_manifold(model, side=15):
@@ -593,8 +593,9 @@ def draw_manifold(model, side=15):
     ticks = [f"{value:.1f}" for value in grid]
     figure = grid_figure(
         "The latent plane, decoded; steps are wider where the prior N(0, 1) has fewer codes",
-        decode(model, z.reshape(-1, 2)).reshape(side, side, -1), ticks[::-1], ticks)
-    figure.axes[0].set(xlabel="latent dimension z1", ylabel="latent dimension z2")
+        decode(model, z.reshape(-1, 2)).reshape(side, side, -1), ticks[::-1], ticks,
+        xlabel="latent dimension z1")
+    figure.axes[0].set_ylabel("latent dimension z2")
     return figure
 
 
@@ -639,10 +640,10 @@ def check_constants():
 
 def set_up_torch(seed):
     """Make small matrices fast and runs repeatable; for programs, not for importers."""
-    torch.manual_seed(seed)      # nothing here draws from torch's own generator, but dropout would
+    torch.manual_seed(seed)      # for dropout, if you add it: the rest has generators of its own
     torch.set_num_threads(1)     # two threads gain nothing here and wait for each other
     # What Adam remembers of dead dimensions fades to denormal numbers, which
-    # would make the later epochs half as slow again.
+    # would make the later epochs take half as long again.
     torch.set_flush_denormal(True)
 
 

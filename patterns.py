@@ -128,7 +128,7 @@ def nearest_clean(images, *, num_shifts=21, num_widths=7, image_size=IMAGE_SIZE)
     """Find, for each image, the nearest clean pattern that could have been drawn.
 
     Tries a dense grid of all types, shifts and widths. At the default density
-    and 16 pixels, neighbouring lines of the grid lie 0.14 pixels apart.
+    and 16 pixels, neighbouring lines lie 0.14 pixels apart, diagonals 0.20.
 
     Parameters
     ----------
@@ -187,16 +187,20 @@ def show_images(images, name=None):
 
     Parameters
     ----------
-    images : array or tensor (N, pixels) or (pixels,), values from 0 (black) to 1 (white)
+    images : array or tensor (N, pixels) or (pixels,), values from 0 (black) to 1 (white);
+        pictures (..., IMAGE_SIZE, IMAGE_SIZE) do as well
     name : str or None
         Of a PNG file that is written into the folder ``outputs``; None prints.
     """
-    if name is not None and (not isinstance(name, str) or not name or Path(name).name != name):
-        raise ValueError("name must be that of a file, without a folder, since it goes into the "
-                         f"folder outputs, not {name!r}")
+    if name is not None and (not isinstance(name, str) or Path(name).name != name
+                             or Path(name).suffix.lower() != ".png"):
+        raise ValueError("name must be that of a PNG file, such as 'mine.png', without a folder, "
+                         f"since it goes into the folder outputs, not {name!r}")
     if hasattr(images, "detach"):                            # a tensor may record gradients
         images = images.detach()
     images = np.atleast_2d(np.asarray(images, dtype=float))
+    if images.shape[-2:] == (IMAGE_SIZE, IMAGE_SIZE):
+        images = images.reshape(-1, IMAGE_SIZE**2)
     if images.ndim != 2 or not len(images) or math.isqrt(images.shape[1]) ** 2 != images.shape[1]:
         raise ValueError(f"images must have the shape (N, pixels), one square image in a row, "
                          f"not {images.shape}")
@@ -233,15 +237,17 @@ def new_figure(height, title):
     return figure
 
 
-def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None):
+def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, xlabel=""):
     """A figure that holds one grid of images and is just tall enough for it."""
     words = [line for label in row_labels for line in label.split("\n")]
     margin = 0.1 + 0.085 * max(map(len, words), default=0)   # inches, left of the images
     lines = title.count("\n") + max((label.count("\n") + 1 for label in column_labels), default=0)
+    lines += bool(xlabel)
     pitch = (8 - margin) / len(rows[0])
     height = pitch * len(rows) * (1 if captions is None else 1.12) + 0.4 + 0.2 * lines
     figure = new_figure(height, title)
     axes = figure.subplots()
+    axes.set_xlabel(xlabel)
     axes.set_anchor("E")                                     # what room is left goes to the labels
     show_grid(axes, rows, row_labels, column_labels, captions)
     return figure
@@ -302,8 +308,9 @@ def png(draw, *arguments):
 
 
 # --- this program -----------------------------------------------------------------
-def main():
+def main(arguments=None):
     """Draw a sheet of examples, a row for each type, into the folder ``outputs``."""
+    OneSentenceParser(description=main.__doc__).parse_args(arguments)
     check_constants()
     check_folder(OUTPUT_DIR, ["pattern_samples.png"])
     patterns, labels = generate_patterns(48, rng=42)

@@ -218,8 +218,8 @@ def load_model(file=None):
     try:
         model.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError):
-        raise WeightsError(f"The model in {file} has other layers than VAE in vae_model.py has "
-                           f"now: make vae_model.py as it was for that model, or {again}") from None
+        raise WeightsError(f"The model in {file} has other layers than VAE has now: undo what was "
+                           f"edited since (in vae_model.py, or IMAGE_SIZE), or {again}") from None
     if not all(values.isfinite().all() for values in weights.values()):
         raise WeightsError(f"The weights in {file} are not finite numbers: {again}")
     return model.eval()

@@ -1,6 +1,7 @@
 """From what Python, NumPy and torch say to what somebody did who knows NumPy alone."""
 
 import difflib
+import math
 import re
 import traceback
 import types
@@ -34,8 +35,13 @@ def explain(error, source, todo):
     if hint == "sizes-do-not-fit":
         details["clue"] = clue(int(details["got"]), int(details["want"]))
     if hint == "reshape":
-        details["count"], rest = divmod(int(details["size"]), PIXELS)
-        hint = "batch-reshape" if details["count"] > 1 and not rest else hint
+        size = int(details["size"])
+        wanted = math.prod(map(int, re.findall(r"-?\d+", details["shape"])))
+        details["count"] = size // PIXELS
+        if size % PIXELS == 0 and size > PIXELS:
+            hint = "batch-reshape"
+        elif size == PIXELS < wanted and wanted % PIXELS == 0:
+            hint = "one-picture"
     return WrongError(hint, text, line=line, show_line=bool(line), **details)
 
 

@@ -28,7 +28,7 @@ def make_frames(learner, usable, weights_file):
 
     from patterns import PATTERN_TYPES, generate_patterns
     from tests.exercise.reference import ReferenceVAE, equal, interpolate
-    from vae_model import load_model, reconstruct
+    from vae_model import WeightsError, load_model, reconstruct
 
     images, labels = generate_patterns(len(PATTERN_TYPES), SEED)      # one of each type
     patterns = torch.from_numpy(images[labels.argsort()])
@@ -41,10 +41,13 @@ def make_frames(learner, usable, weights_file):
                   for answer in answers for frame in answer]
         return np.stack(frames).reshape(len(answers), -1, patterns.shape[1])
 
-    problem = "no trained weights of layers like SimpleVAE's: run " \
-              "python latent_space_exploration.py with vae_model.py as it was"
-    with contextlib.suppress(Exception):            # then it stays at the problem so far
+    try:
         trained = load_model(*weights_file)
+    except WeightsError as error:
+        return str(error)
+    problem = "the last model was trained with other layers than SimpleVAE has: run " \
+              "python latent_space_exploration.py once more, without options or edits"
+    with contextlib.suppress(Exception):            # then it stays at the problem so far
         weights = layer_by_layer(trained)
         right_vae = ReferenceVAE(weights)
         codes = right_vae.encode(patterns).detach()
@@ -96,16 +99,18 @@ def show(judgement, workshop, *weights_file):
         return "No picture: what is written did not get to its end with the trained weights."
     if last["problem"]:
         return f"No picture: {last['problem']}"
-    whole, state = len(mine) == len(PARTS), "" if {*mine} <= {*right} else " (not right yet)"
+    whole, amiss = len(mine) == len(PARTS), [name for name in mine if name not in right]
+    which = "" if amiss == mine else f"{' and '.join(amiss)} "
+    state = f"\n({which}not right yet)" if amiss else ""
     label = f"yours{state}" if whole else f"your {' and '.join(mine)}{state},\nthe rest is ours"
     files = {PICTURE: png(draw, np.load(workshop.folder / "rows.npy"), label)}
-    line = (f"Picture: {OUTPUT_DIR.name}/{PICTURE}\n"
+    line = (f"Picture: {OUTPUT_DIR / PICTURE}\n"
             f"         above in each pair: {' '.join(label.split())}\n"
             "         below in each pair: a right answer")
     gif = workshop.folder / "outputs" / GIF
     if gif.exists() and len(right) == len(judgement.results):
         files[GIF] = gif.read_bytes()
-        line += f"\nGIF:     {OUTPUT_DIR.name}/{GIF} (open it in a browser)"
+        line += f"\nGIF:     {OUTPUT_DIR / GIF} (open it in a browser)"
     publish(files, OUTPUT_DIR)
     return line
 

@@ -291,15 +291,15 @@ def choose_plane(codes, labels):
     """Origin, axes and axis names of the plane to draw: the raw axes if there are only two.
 
     The plane decides what is seen: the first two latent dimensions may be unused. This one
-    goes through the centres of the types, in the two directions in which they differ most
+    goes through the centers of the types, in the two directions in which they differ most
     (their principal components).
     """
     if codes.shape[1] == 2:
         return np.zeros(2), np.eye(2), ("z[0]", "z[1]")
-    centres = np.stack([codes[labels == label].mean(axis=0) for label in np.unique(labels)])
-    middle = centres.mean(axis=0)
-    axes = np.linalg.svd(centres - middle, full_matrices=False)[2][:2]
-    return middle, axes, tuple(f"direction {k} (between the type centres)" for k in (1, 2))
+    centers = np.stack([codes[labels == label].mean(axis=0) for label in np.unique(labels)])
+    middle = centers.mean(axis=0)
+    axes = np.linalg.svd(centers - middle, full_matrices=False)[2][:2]
+    return middle, axes, tuple(f"direction {k} (between the type centers)" for k in (1, 2))
 
 
 # --- measures: what requires training ---------------------------------------------
@@ -472,7 +472,7 @@ def type_color(label):
 
 
 def type_marker(label):
-    """The shape of a type's centred line as a Matplotlib path."""
+    """The shape of a type's centered line as a Matplotlib path."""
     from matplotlib.figure import Figure
 
     pixels = np.linspace(-0.5, 0.5, 81)

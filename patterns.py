@@ -18,12 +18,12 @@ import numpy as np
 
 # --- what the patterns look like (change anything) -----------------------------
 IMAGE_SIZE = 16               # pixels per side                          (try: 8, 24, 32)
-MAX_SHIFT = 0.09              # how far a centre moves, as a share of IMAGE_SIZE
+MAX_SHIFT = 0.09              # how far a center moves, as a share of IMAGE_SIZE
 LINE_WIDTH = (0.05, 0.09)     # sigma of the narrowest and the widest line, same unit
 NOISE = 0.03                  # standard deviation of the pixel noise       (try: 0, 0.1)
 
 # A type is a name and a distance: how far each pixel is from the line, where the pixel
-# lies `right` and `down` from the centre (as shares of IMAGE_SIZE, -0.5 to 0.5).
+# lies `right` and `down` from the center (as shares of IMAGE_SIZE, -0.5 to 0.5).
 # One more line makes one more type, for example
 #   "ring": lambda right, down: np.abs(np.hypot(right, down) - 0.25),
 DISTANCES = {
@@ -71,7 +71,7 @@ def generate_patterns(num_patterns, rng, *, noise=NOISE):
 def draw_patterns(labels, shifts, widths):
     """Draw patterns without noise: brightness exp(-distance**2 / (2 width**2)).
 
-    Takes ``labels`` (N,), indices into PATTERN_TYPES; ``shifts`` (N, 2), how far each centre
+    Takes ``labels`` (N,), indices into PATTERN_TYPES; ``shifts`` (N, 2), how far each center
     moves to the right and down; ``widths`` (N,), the sigma of each line. Shifts and widths are
     shares of IMAGE_SIZE. Returns a float array (N, IMAGE_SIZE**2), values in [0, 1].
     """

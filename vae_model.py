@@ -5,7 +5,7 @@
 
 The encoder outputs a small cloud of the latent space, N(mu, exp(log_var)), not a point.
 The decoder must reproduce the image from any point of that cloud. This is why
-neighbouring points decode to similar images.
+neighboring points decode to similar images.
 
 The file has four parts: the model; its loss; using a trained model; the model as a picture.
 

@@ -26,21 +26,9 @@ import numpy as np
 import torch
 
 import patterns
+import vae_model
 from patterns import IMAGE_SIZE, NEAR_RMSE, PATTERN_TYPES, grid_figure, png, rmse, types_near
-from vae_model import (
-    LATENT_DIM,
-    VAE,
-    WEIGHTS_FILE,
-    check_model,
-    decode,
-    draw_architecture,
-    kl_per_dimension,
-    linear_sizes,
-    reconstruct,
-    reconstruction_loss,
-    sample_prior,
-    vae_loss,
-)
+from vae_model import VAE, decode, kl_per_dimension, reconstruct, reconstruction_loss, vae_loss
 
 # --- configuration (LATENT_DIM and HIDDEN_DIM are in vae_model.py) --------------
 EPOCHS = 200            # passes over the training patterns             (try: 1, 50, 400)
@@ -118,7 +106,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, verbose=Fals
     Raises
     ------
     FloatingPointError
-        If the loss is no longer a finite number.
+        If the training diverges: the model's output is no longer a number.
     """
     torch.manual_seed(seed)
     steps_per_epoch = math.ceil(len(data.train) / BATCH_SIZE)
@@ -163,8 +151,6 @@ def evaluate(model, data, epoch):
     with torch.random.fork_rng(devices=[]):    # the noise of the training goes on afterwards
         torch.manual_seed(0)
         recon, mu, log_var = model(data.held_out)
-    if not recon.isfinite().all():
-        raise FloatingPointError("The loss is no longer a finite number")
     return Record(
         epoch,
         reconstruction_loss(recon, data.held_out).item() / len(recon),
@@ -182,7 +168,7 @@ def run(settings):
     data = make_data(settings.seed)
     torch.manual_seed(settings.seed)
     model = VAE(latent_dim=settings.latent_dim)
-    check_model(model)
+    vae_model.check_model(model)
     print_header(model, settings)
     history = train(model, data, epochs=settings.epochs, beta=settings.beta, seed=settings.seed,
                     warm_up=BETA_WARM_UP, verbose=True)
@@ -196,7 +182,7 @@ def run(settings):
         files = draw_all(model, data, history, space, findings, settings)
     weights = io.BytesIO()
     torch.save(model.state_dict(), weights)
-    files.append((WEIGHTS_FILE, "the weights of the trained model", weights.getvalue()))
+    files.append((vae_model.WEIGHTS_FILE, "the weights of the trained model", weights.getvalue()))
     print(f"\nFiles in {settings.output_dir}:")
     for name, shows, content in files:
         write_file(settings.output_dir / name, content)
@@ -207,7 +193,7 @@ def run(settings):
 
 def print_header(model, settings):
     """Print what is trained on what."""
-    sizes = [*linear_sizes(model.encoder), model.fc_mu.out_features]
+    sizes = [*vae_model.linear_sizes(model.encoder), settings.latent_dim]
     parameters = sum(weights.numel() for weights in model.parameters())
     print(f"Data    {NUM_TRAIN} training patterns of {IMAGE_SIZE} x {IMAGE_SIZE} pixels "
           f"({', '.join(PATTERN_TYPES)}),")
@@ -219,8 +205,9 @@ def print_header(model, settings):
 
 
 def print_losses(record, beta):
+    """Print one line of the table."""
     print(f"{record.epoch:7d} {record.reconstruction + beta * record.kl:14.2f} "
-          f"{record.reconstruction:16.2f} {record.kl:10.2f}")
+          f"{record.reconstruction:16.2f} {record.kl:10.2f}", flush=True)
 
 
 def print_findings(last, space, findings):
@@ -237,8 +224,10 @@ def print_findings(last, space, findings):
     unused = space.by_kl[len(space.in_use):]
     print(f"\nLatent dimensions in use (KL above {IN_USE_KL} nats): "
           f"{len(space.in_use)} of {len(space.kl)}")
-    for dimension in space.in_use:
+    for dimension in space.in_use[:8]:
         print(f"  z[{dimension}]  KL {space.kl[dimension]:.2f}")
+    if len(space.in_use) > 8:
+        print(f"  and {len(space.in_use) - 8} more")
     if len(unused):
         print(f"  {len(unused)} unused (largest KL {space.kl[unused].max():.3f})")
     print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.         VAE   baseline')
@@ -324,7 +313,7 @@ def measure(model, data, space):
     middle, blended_middle = (frames[1] for frames in paths(model, data, space, far, 3))
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     names = np.array(PATTERN_TYPES)[data.labels]
-    samples = sample_prior(model, NUM_SAMPLES, seed=0)
+    samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
 
     def loss(guess):
@@ -415,7 +404,7 @@ def draw_all(model, data, history, space, findings, settings):
         ("training_progression.png", "the same patterns from epoch to epoch, and the loss curves",
          draw_progression(data, history, findings, settings.epochs)),
         ("vae_architecture.png", "the model with the sizes of its layers",
-         draw_architecture(model)),
+         vae_model.draw_architecture(model)),
         ("generated_samples.png", "samples from the prior, and from PCA",
          draw_samples(model, data, findings, settings.seed)),
         ("latent_traversal.png", "what each latent dimension does",
@@ -447,20 +436,23 @@ def draw_latent_space(data, space):
     figure = patterns.new_figure(
         4.9, f"Codes (mu) of {len(space.mu)} held-out patterns; training never used the types")
     by_type, in_place = figure.subplots(1, 2, sharex=True, sharey=True)
-    points = space.project(space.mu)
+    points, names = space.project(space.mu), space.names
+    if len(space.in_use) == 1:                       # all codes on a line: a row for each type
+        points = np.stack([space.mu[:, space.in_use[0]], -1.0 * data.labels], axis=1)
+        names = (f"z[{space.in_use[0]}], the only dimension in use", "a row for each type")
     for label, name in enumerate(PATTERN_TYPES):
         by_type.plot(*points[data.labels == label].T, linestyle="", markersize=9,
                      markeredgewidth=0, color=type_color(label), marker=type_marker(label),
                      label=name)
     by_type.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False,
                    columnspacing=1, handletextpad=0.2)
-    by_type.set(xlabel=space.names[0], ylabel=space.names[1], aspect="equal")
+    by_type.set(xlabel=names[0], ylabel=names[1], aspect="equal")
     show_thumbnails(in_place, points, data)
     # a square even if all points lie on a line
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 0.6 * max((high - low).max(), 0.1)
     (left, bottom), (right, top) = (low + high) / 2 - reach, (low + high) / 2 + reach
-    in_place.set(xlabel=space.names[0], aspect="equal", xlim=(left, right), ylim=(bottom, top))
+    in_place.set(xlabel=names[0], aspect="equal", xlim=(left, right), ylim=(bottom, top))
     in_place.set_title("some of the patterns at their codes", fontsize=10)
     return figure
 
@@ -549,7 +541,7 @@ def draw_curve(axes, history, values, name):
 
 def draw_samples(model, data, findings, seed):
     """Decoded samples from the prior, and samples of a linear model."""
-    rows = np.concatenate([sample_prior(model, 30, seed),
+    rows = np.concatenate([vae_model.sample_prior(model, 30, seed),
                            sample_pca(data.train.numpy(), model.fc_mu.out_features, 20, seed)])
     return grid_figure(
         "Decoded samples from the prior N(0, 1), and samples from PCA with as many numbers\n"
@@ -599,7 +591,7 @@ def parse_settings(arguments=None):
     )
     parser.add_argument("--epochs", type=int, default=EPOCHS,
                         help="passes over the training patterns")
-    parser.add_argument("--latent-dim", type=int, default=LATENT_DIM,
+    parser.add_argument("--latent-dim", type=int, default=vae_model.LATENT_DIM,
                         help="dimensions of the latent space")
     parser.add_argument("--beta", type=float, default=BETA,
                         help="weight of the KL term in the loss")
@@ -610,8 +602,9 @@ def parse_settings(arguments=None):
     settings = parser.parse_args(arguments)
     for name, lowest in (("epochs", 1), ("latent_dim", 2), ("beta", 0), ("seed", 0)):
         value = getattr(settings, name)
-        if not lowest <= value < math.inf:                     # NaN is refused as well
-            parser.error(f"--{name.replace('_', '-')} must be {lowest} or more, not {value}")
+        if not lowest <= value < math.inf:                     # refuses NaN as well
+            parser.error(f"--{name.replace('_', '-')} must be a finite number, {lowest} or more, "
+                         f"not {value}")
     return settings
 
 
@@ -646,6 +639,8 @@ def main(arguments=None):
     set_up_torch(settings.seed)
     try:
         run(settings)
+    except vae_model.ModelError as error:
+        sys.exit(str(error))
     except FloatingPointError as error:
         sys.exit(f"{error}. Try a smaller LEARNING_RATE (now {LEARNING_RATE:g}) or beta "
                  f"(now {settings.beta:g}). Earlier outputs are unchanged.")

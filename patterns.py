@@ -6,7 +6,7 @@ A line has a soft edge: its brightness falls off like a Gaussian. The position a
 width of the line vary *continuously* from pattern to pattern, so that between any two
 lines of a type there are others. A latent space can pick up that continuity.
 
-The file has two parts: the patterns, and ways to look at them.
+First come the patterns, then ways to look at them.
 """
 
 import functools
@@ -22,9 +22,8 @@ MAX_SHIFT = 0.09              # how far a center moves, as a share of IMAGE_SIZE
 LINE_WIDTH = (0.05, 0.09)     # sigma of the narrowest and the widest line, same unit
 NOISE = 0.03                  # standard deviation of the pixel noise       (try: 0, 0.1)
 
-# A type is a name and a distance: how far each pixel is from the line, where the pixel
-# lies `right` and `down` from the center (as shares of IMAGE_SIZE, -0.5 to 0.5).
-# One more line makes one more type, for example
+# A type is a name and a distance: how far each pixel is from the line, if the pixel is `right`
+# and `down` from the center (as shares of IMAGE_SIZE). One more line makes one more type:
 #   "ring": lambda right, down: np.abs(np.hypot(right, down) - 0.25),
 DISTANCES = {
     "diagonal": lambda right, down: np.abs(right - down) / np.sqrt(2),
@@ -72,8 +71,8 @@ def draw_patterns(labels, shifts, widths):
     """Draw patterns without noise: brightness exp(-distance**2 / (2 width**2)).
 
     Takes ``labels`` (N,), indices into PATTERN_TYPES; ``shifts`` (N, 2), how far each center
-    moves to the right and down; ``widths`` (N,), the sigma of each line. Shifts and widths are
-    shares of IMAGE_SIZE. Returns a float array (N, IMAGE_SIZE**2), values in [0, 1].
+    moves right and down, and ``widths`` (N,), the sigma of each line, as shares of IMAGE_SIZE.
+    Returns a float array (N, IMAGE_SIZE**2), values in [0, 1].
     """
     pixels = (np.arange(IMAGE_SIZE) + 0.5) / IMAGE_SIZE - 0.5     # from the middle of the image
     right, down = np.meshgrid(pixels, pixels)                     # both (size, size)
@@ -236,6 +235,7 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), size, size, fill=False,
                                      edgecolor="#E69F00", linewidth=2.5))
     axes.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xlim=(-1.5, canvas.shape[1] + 0.5), ylim=(canvas.shape[0] + 0.5, -1.5))
     axes.set_yticks(down * np.arange(len(row_labels)) + size / 2, row_labels)
     axes.set_xticks(right * np.arange(len(column_labels)) + size / 2, column_labels)
     axes.tick_params(length=0, labelsize=9)

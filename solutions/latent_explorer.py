@@ -5,10 +5,6 @@
 
 The page itself is ``latent_explorer.html`` beside this program, which fills in one JSON
 object. The result is a single file that works without Python and without a network.
-The screenshot on the exercise page:
-
-    chromium --headless --hide-scrollbars --window-size=1200,850 \\
-        --screenshot=outputs/latent_explorer.png outputs/latent_explorer.html
 """
 
 import argparse
@@ -27,7 +23,7 @@ from torch import nn
 
 import latent_space_exploration as exploration
 from patterns import IMAGE_SIZE, LINE_WIDTH, OUTPUT_DIR, PATTERN_TYPES
-from vae_model import WEIGHTS_FILE, check_model, load_model
+from vae_model import WEIGHTS_FILE, ModelError, check_model, load_model
 
 PAGE = "latent_explorer.html"
 NUM_PATTERNS = 400          # marks on the map; each adds 0.4 kB to the page
@@ -48,15 +44,14 @@ def main(arguments=None):
         check_model(model)
         data = exploration.make_data(exploration.SEED)
         run = describe_run(model, data, exploration.explore(model, data))
-    except ValueError as error:
+    except ModelError as error:
         sys.exit(str(error))
     run["about"] = (f"{folder.name}/{WEIGHTS_FILE}: {len(run['kl'])} latent dimensions, "
                     f"{len(run['in_use'])} in use")
     exploration.prepare_folder(folder)
     template = Path(__file__).with_name(PAGE).read_text(encoding="utf-8")
     text = json.dumps(run).replace("<", "\\u003c")           # "</script>" would end the object
-    page = template.replace(">null<", f">{text}<")
-    exploration.write_file(folder / PAGE, page.encode())
+    exploration.write_file(folder / PAGE, template.replace(">null<", f">{text}<").encode())
     print(f"{run['about']}\nWrote {folder / PAGE}")
     # without a screen, Python might open the page in the terminal
     screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
@@ -71,7 +66,10 @@ def describe_run(model, data, space):
                     for part in ("encoder", "fc_mu", "fc_var", "decoder")],
         "image_size": IMAGE_SIZE,
         "brush": IMAGE_SIZE * np.mean(LINE_WIDTH),           # sigma in pixels, as in the patterns
-        "types": [describe_type(label) for label in range(len(PATTERN_TYPES))],
+        "types": [{"name": name, "color": exploration.type_color(label),
+                   "outline": [part.round(2).tolist() for part in
+                               exploration.type_marker(label).to_polygons()]}
+                  for label, name in enumerate(PATTERN_TYPES)],
         "labels": data.labels[:NUM_PATTERNS].tolist(),
         "patterns": [in_base64((255 * image).round(), np.uint8)
                      for image in data.held_out[:NUM_PATTERNS].numpy()],
@@ -84,14 +82,8 @@ def describe_run(model, data, space):
     }
 
 
-def describe_type(label):
-    outline = [part.round(2).tolist() for part in exploration.type_marker(label).to_polygons()]
-    return {"name": PATTERN_TYPES[label], "color": exploration.type_color(label),
-            "outline": outline}
-
-
 def describe_layers(layer, part):
-    """A list of the layers in ``layer``; raises ValueError if the page has no formula for one."""
+    """A list of the layers in ``layer``; raises ModelError if the page has no formula for one."""
     kind = type(layer).__name__
     if isinstance(layer, nn.Sequential):
         return [description for inner in layer for description in describe_layers(inner, part)]
@@ -103,7 +95,7 @@ def describe_layers(layer, part):
         return [{"kind": kind, "weights": weights, "bias": in_base64(bias)}]
     if kind in ACTIVATIONS:
         return [{"kind": kind, "settings": [getattr(layer, name) for name in ACTIVATIONS[kind]]}]
-    raise ValueError(f"The explorer cannot compute {kind} (in self.{part} in vae_model.py), only "
+    raise ModelError(f"The explorer cannot compute {kind} (in self.{part} in vae_model.py), only "
                      f"Linear, {', '.join(ACTIVATIONS)}")
 
 

@@ -84,7 +84,8 @@ class Record:
     pictures: np.ndarray     # (types, pixels), the first pattern of each type, reconstructed
 
 
-def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, verbose=False):
+def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP,
+          learning_rate=LEARNING_RATE, verbose=False):
     """Fit a model, which is changed in place, with Adam on ``vae_loss``.
 
     Parameters
@@ -97,6 +98,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, verbose=Fals
     warm_up : int
         Number of steps in which the weight of the KL term rises from 0 to ``beta``,
         a remedy for posterior collapse (Bowman et al. 2016).
+    learning_rate : float, step size of Adam
     verbose : bool, print the losses at six epochs
 
     Returns
@@ -112,7 +114,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, verbose=Fals
     steps_per_epoch = math.ceil(len(data.train) / BATCH_SIZE)
     steps = epochs * steps_per_epoch
     # fused: one call updates all weights, which saves a tenth of the training time
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     # constant, then decaying linearly to 0: small steps settle what large steps found
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (steps - step) / (DECAY * steps + 1)))

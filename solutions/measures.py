@@ -1,7 +1,7 @@
-"""What the parameter study measures of a trained model: one table, and its functions.
+"""What the parameter study measures of a trained model, and how.
 
-Everything is measured on held-out patterns. A row of ``MEASURES`` is a column of
-parameter_study.csv and of the table that the study prints.
+Everything is measured on held-out patterns. Each entry of ``MEASURES`` is a column of
+parameter_study.csv; those with a heading are in the printed table as well.
 """
 
 from collections.abc import Callable
@@ -10,22 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from latent_space_exploration import (
-    ALIVE_KL,
-    Data,
-    Findings,
-    LatentSpace,
-    Record,
-    pairs_of_two_types,
-    paths,
-)
-from patterns import IMAGE_SIZE, NEAR_RMSE, NONE, PATTERN_TYPES, kinds, rmse
-from vae_model import VAE
+from latent_space_exploration import IN_USE_KL, Data, Findings, LatentSpace, Record
+from patterns import IMAGE_SIZE, NEAR_RMSE, PATTERN_TYPES, rmse, types_near
+from vae_model import VAE, decode
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What one training left behind: all that a measure may look at."""
+    """What one training leaves behind: all that a measure may look at."""
 
     model: VAE
     data: Data
@@ -41,153 +33,146 @@ class Measure:
     """One number about a Trained."""
 
     name: str
-    heading: str             # two lines in the printed table
-    spec: str                # how Python formats it
-    legend: str              # what it means, for a reader of the table
     of: Callable             # Trained -> float
+    meaning: str
+    heading: str = ""        # in the printed table
+    form: str = ".2f"        # how Python formats it there
 
 
 # --- the table ------------------------------------------------------------------
 MEASURES = (
-    Measure("reconstruction", "recon\nnats", ".1f",
-            "reconstruction loss of an image, from sampled codes",
-            lambda t: t.history[-1].reconstruction),
-    Measure("floor", "floor\nnats", ".1f",
-            "the noise's part of it, which stays even if each clean pattern is known",
-            lambda t: t.findings.floor),
-    Measure("excess", "missed\nnats", ".1f",
-            "the other part, recon - floor: what the model could have known",
-            lambda t: t.history[-1].reconstruction - t.findings.floor),
-    Measure("kl", "KL\nnats", ".1f",
-            "what the code of an image costs",
-            lambda t: t.history[-1].kl),
-    Measure("kl_dip", "KL\nlowest", ".2f",
-            "the least that it was on the way",
-            lambda t: min(record.kl for record in t.history)),
-    Measure("loss", "total\nnats", ".1f",
-            "recon + KL, the negative ELBO, whatever beta is",
-            lambda t: t.history[-1].loss(beta=1)),
-    Measure("rmse", "RMSE\nbrightness", ".3f",
-            "root mean square error of reconstructions (from mu) against clean patterns",
-            lambda t: rmse(t.recon, t.data.clean).mean()),
+    Measure("reconstruction", lambda t: t.history[-1].reconstruction,
+            "reconstruction loss, nats per image, z sampled", "recon", ".1f"),
+    Measure("clean_loss", lambda t: t.findings.clean_loss,
+            "of it: what a model that outputs each clean pattern would have"),
+    Measure("code_noise", lambda t: t.history[-1].reconstruction - t.findings.mean_loss,
+            "of it: what sampling z around mu adds", "noise", ".2f"),
+    Measure("left", lambda t: t.findings.mean_loss - t.findings.clean_loss,
+            "of it: what is left for the model to learn", "left", ".2f"),
+    Measure("kl", lambda t: t.history[-1].kl,
+            "KL, nats per image", "KL", ".1f"),
+    Measure("kl_lowest", lambda t: min(record.kl for record in t.history),
+            "the lowest KL during training"),
+    Measure("rmse", lambda t: rmse(t.recon, t.data.clean).mean(),
+            "error of reconstructions (from mu) against the clean patterns", "RMSE", ".3f"),
+    Measure("soft", lambda t: soft_pixels(t.recon),
+            "share of reconstructed pixels between 0.1 and 0.9"),
+    Measure("soft_clean", lambda t: soft_pixels(t.data.clean),
+            "the same of the clean patterns"),
+    Measure("width_kept",
+            lambda t: np.mean([width_kept(t.recon, t.data, name) for name in PATTERN_TYPES]),
+            "share of the variance of the line widths in the reconstructions", "width", ".0%"),
+    Measure("cross_width_kept", lambda t: width_kept(t.recon, t.data, "cross"),
+            "the same of the crosses alone"),
 
-    Measure("samples", "samples\nVAE", ".0%",
-            f"draws from the prior that are near a clean pattern (within RMSE {NEAR_RMSE})",
-            lambda t: t.findings.samples),
-    Measure("samples_pca", "samples\nPCA", ".0%",
-            "the same for draws of a linear model, PCA with as many numbers for an image",
-            lambda t: t.findings.samples_pca),
-    Measure("midpoints", "midpoints\nof codes", ".0%",
-            "halfway between two of one type, far apart: how often near that type again",
-            lambda t: t.findings.midpoints),
-    Measure("midpoints_blended", "midpoints\nof pixels", ".0%",
-            "the same where the pixels are blended instead of the codes",
-            lambda t: t.findings.midpoints_blended),
-    Measure("lost", "lost\nof codes", ".1f",
-            "of 6 pictures between two of different types, how many are near no pattern",
-            lambda t: t.findings.lost),
-    Measure("lost_blended", "lost\nof pixels", ".1f",
-            "the same where the pixels are blended instead of the codes",
-            lambda t: t.findings.lost_blended),
-    Measure("detours", "detours\nof codes", ".0%",
-            "ways from one type to another that pass by a third",
-            lambda t: detours(t.model, t.data, t.space)),
+    Measure("in_use", lambda t: len(t.space.in_use),
+            f"latent dimensions with a KL above {IN_USE_KL} nats", "in use", ".1f"),
+    Measure("unused", lambda t: len(t.space.kl) - len(t.space.in_use),
+            "the other latent dimensions"),
+    Measure("code_size", lambda t: np.abs(t.space.mu[:, t.space.by_kl[0]]).mean(),
+            "mean absolute value of mu in the dimension with the largest KL"),
+    Measure("apart", lambda t: distance_to_other_types(t.space.mu, t.data.labels),
+            "median distance from a code to the nearest code of another type", "apart", ".1f"),
+    Measure("purity", lambda t: purity(t.space.project(t.space.mu), t.data.labels),
+            "share of codes whose nearest neighbor in the plane of the map has the same type"),
+    Measure("purity_untrained",
+            lambda t: purity(t.untrained.project(t.untrained.mu), t.data.labels),
+            "the same before training"),
+    Measure("purity_pixels", lambda t: purity(t.data.held_out, t.data.labels),
+            "the same of the images themselves"),
+    Measure("axis_gap", lambda t: axis_gap(t.data, t.space.mu),
+            "how far one dimension alone follows the shift of a line, 0 to 1"),
 
-    Measure("alive", "alive\ndimensions", ".2g",
-            f"latent dimensions that carry something, a KL above {ALIVE_KL} nats",
-            lambda t: len(t.space.alive)),
-    Measure("undecided", "soft\nrecon", ".0%",
-            "reconstructed pixels neither dark nor bright (0.1 to 0.9); more is blurrier",
-            lambda t: undecided_pixels(t.recon)),
-    Measure("undecided_clean", "soft\nclean", ".0%",
-            "the same in the clean patterns, whose edges are soft",
-            lambda t: undecided_pixels(t.data.clean)),
-    Measure("width_kept", "width kept\nall", ".0%",
-            "of the variance in how wide lines are, what reconstructions keep",
-            lambda t: np.mean([width_kept(t.recon, t.data, name) for name in PATTERN_TYPES])),
-    Measure("cross_width_kept", "width kept\ncrosses", ".0%",
-            "the same for crosses alone",
-            lambda t: width_kept(t.recon, t.data, "cross")),
-    Measure("cross", "h + v\nis a cross", ".0%",
-            "halfway between a horizontal and a vertical: how often near a cross",
-            lambda t: midpoints_that_are_crosses(t.model, t.data, t.space)),
-    Measure("axis_gap", "axis gap\n0 to 1", ".2f",
-            "how far one dimension alone stands for a line's shift; 1 is disentangled",
-            lambda t: axis_gap(t.data, t.space.mu)),
-
-    Measure("apart", "types\napart", ".2f",
-            "from a code to the nearest of another type, median; the prior's sigma is 1",
-            lambda t: distance_to_other_types(t.space.mu, t.data.labels)),
-    Measure("purity", "own type\nplane", ".0%",
-            "patterns whose nearest neighbour in the drawn plane is of their own type",
-            lambda t: purity(t.space.project(t.space.mu), t.data.labels)),
-    Measure("purity_untrained", "own type\nuntrained", ".0%",
-            "the same before training, with random weights",
-            lambda t: purity(t.untrained.project(t.untrained.mu), t.data.labels)),
-    Measure("purity_pixels", "own type\npixels", ".0%",
-            "the same among the pictures themselves, without any network",
-            lambda t: purity(t.data.held_out, t.data.labels)),
+    Measure("samples", lambda t: t.findings.samples,
+            f"share of samples from the prior that are near a pattern (RMSE {NEAR_RMSE})",
+            "samples", ".0%"),
+    Measure("samples_pca", lambda t: t.findings.samples_pca,
+            "the same of samples from PCA with as many numbers"),
+    Measure("recon_pca", lambda t: near_pattern(reconstruct_pca(t.data, len(t.space.kl))),
+            "the same of reconstructions by PCA"),
+    Measure("midpoints", lambda t: t.findings.midpoints,
+            "share of midpoints of two codes of one type that decode to that type"),
+    Measure("midpoints_blended", lambda t: t.findings.midpoints_blended,
+            "the same of blended pixels"),
+    Measure("frames_near_none", lambda t: t.findings.frames_near_none,
+            "of the 6 frames between two types, how many are near no pattern", "lost", ".1f"),
+    Measure("frames_near_none_blended", lambda t: t.findings.frames_near_none_blended,
+            "the same of blended pixels"),
+    Measure("cross_midpoints", lambda t: crosses(t.model, t.data, t.space, weight=0.5),
+            "share of midpoints of horizontal and vertical that decode to a cross"),
+    Measure("cross_sums", lambda t: crosses(t.model, t.data, t.space, weight=1),
+            "the same of sums"),
 )
 
 
 # --- its functions ----------------------------------------------------------------
-def undecided_pixels(images):
+def soft_pixels(images):
     """Share of pixels that are neither dark (below 0.1) nor bright (above 0.9)."""
     return np.mean((images > 0.1) & (images < 0.9))
 
 
-def width_kept(recon, data, name):
-    """Of the variance in the widths of one type's lines, the share that is left: 0 to 1.
+def near_pattern(images):
+    """Share of images (N, pixels) that are near a pattern."""
+    return np.mean(types_near(images) != "none")
 
-    The summed brightness of a clean line says how wide it is. A model whose code
-    does not mention the width draws all lines equally wide and keeps nothing of it.
+
+def width_kept(recon, data, name):
+    """The share of the variance of the widths of one type's lines that is kept: 0 to 1.
+
+    The summed brightness of a clean line tells its width. A model that draws all lines
+    equally wide keeps nothing. nan if there is no such type.
     """
-    chosen = data.of_type(name)
+    if name not in PATTERN_TYPES:
+        return np.nan
+    chosen = data.of_type(PATTERN_TYPES.index(name))
     before, after = data.clean[chosen].sum(axis=1), recon[chosen].sum(axis=1)
     return max(0.0, 1 - np.var(after - before) / np.var(before))
 
 
-def detours(model, data, space):
-    """Share of the paths between two types that pass by a third."""
-    pairs = pairs_of_two_types(data.labels)
-    latent, _ = paths(model, data, space, pairs)
-    seen = kinds(latent.reshape(-1, latent.shape[-1])).reshape(latent.shape[:2])
-    third = (seen != NONE) & (seen[:, :, None] != data.labels[pairs]).all(axis=2)
-    return np.mean(third[1:-1].any(axis=0))
+def reconstruct_pca(data, dimensions):
+    """The held-out patterns, each described with its leading principal components."""
+    train, images = data.train.numpy(), data.held_out.numpy()
+    mean = train.mean(axis=0)
+    _, components = np.linalg.eigh(np.cov(train, rowvar=False))     # ascending variance
+    leading = components[:, -dimensions:]
+    return (mean + (images - mean) @ leading @ leading.T).clip(0, 1)
 
 
-def midpoints_that_are_crosses(model, data, space):
-    """Share of midpoints between a horizontal and a vertical that decode to a cross."""
-    pairs = np.array(list(zip(data.of_type("horizontal"), data.of_type("vertical"))))
-    latent, _ = paths(model, data, space, pairs, num_steps=3)
-    return np.mean(kinds(latent[1]) == PATTERN_TYPES.index("cross"))
+def crosses(model, data, space, weight):
+    """How often weight * (code of a horizontal + code of a vertical) decodes to a cross.
+
+    A weight of 0.5 gives midpoints, 1 gives sums. nan if one of the three types is missing.
+    """
+    if not {"horizontal", "vertical", "cross"} <= set(PATTERN_TYPES):
+        return np.nan
+    horizontal, vertical = (space.mu[data.of_type(PATTERN_TYPES.index(name))]
+                            for name in ("horizontal", "vertical"))
+    count = min(len(horizontal), len(vertical))
+    codes = weight * (horizontal[:count] + vertical[:count])
+    return np.mean(types_near(decode(model, codes)) == "cross")
 
 
 def axis_gap(data, mu):
-    """How far one latent dimension alone stands for the shift of a line, 0 to 1.
+    """How far one latent dimension alone follows the shift of a line, 0 to 1.
 
-    The shift of a horizontal line (up and down) and of a vertical one (left and
-    right) is read off its clean image. The gap is the squared correlation with
-    the best dimension minus that with the second best, averaged over both: 1 if
-    one dimension does it all ("disentangled"), 0 if two share the work. After
-    the mutual information gap of Chen et al. (2018), with correlation in place
-    of information.
+    The shift of a horizontal line (up and down) and of a vertical one (left and right) is
+    read off its clean image. The gap is the squared correlation with the best dimension
+    minus that with the second best, averaged over both types: 1 if one dimension does it
+    all ("disentangled"), 0 if two share the work. After the mutual information gap of
+    Chen et al. (2018), with correlation in place of information.
     """
-    place = (np.arange(IMAGE_SIZE) + 0.5) / IMAGE_SIZE
+    if not {"horizontal", "vertical"} <= set(PATTERN_TYPES):
+        return np.nan
     gaps = []
     for name, axis in (("horizontal", 2), ("vertical", 1)):
-        chosen = data.of_type(name)
-        profile = data.clean[chosen].reshape(-1, IMAGE_SIZE, IMAGE_SIZE).mean(axis=axis)
-        shift = profile @ place / profile.sum(axis=1)
-        second, best = np.sort(squared_correlations(shift, mu[chosen]))[-2:]
+        chosen = data.of_type(PATTERN_TYPES.index(name))
+        profile = data.clean[chosen].reshape(-1, IMAGE_SIZE, IMAGE_SIZE).sum(axis=axis)
+        shift = profile @ np.arange(IMAGE_SIZE) / profile.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):     # dimensions that never move
+            correlations = np.corrcoef(shift, mu[chosen], rowvar=False)[0, 1:]
+        second, best = np.sort(np.nan_to_num(correlations) ** 2)[-2:]
         gaps.append(best - second)
     return np.mean(gaps)
-
-
-def squared_correlations(values, columns):
-    """Of values (N,) with each column of (N,) or (N, D); one that never moves explains nothing."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nan_to_num(np.corrcoef(values, columns, rowvar=False)[0, 1:] ** 2)
 
 
 def distance_to_other_types(codes, labels):
@@ -198,11 +183,7 @@ def distance_to_other_types(codes, labels):
 
 
 def purity(points, labels):
-    """Share of points (N, D) whose nearest neighbour has the same label.
-
-    It describes a map and proves no learning: pictures of one type resemble each
-    other, so that pixels and random weights come close to it, too.
-    """
+    """Share of points (N, D) whose nearest neighbor has the same label."""
     points = torch.as_tensor(points)
     nearest = torch.cdist(points, points).fill_diagonal_(torch.inf).argmin(dim=1)
     return np.mean(labels[nearest.numpy()] == labels)

@@ -1,10 +1,6 @@
-"""What all tests share: what is started early, and the report of exercise 3."""
+"""What all tests share, and the report of exercise 3."""
 
-import ast
-import gc
 import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,42 +13,6 @@ ROOT = Path(__file__).resolve().parent.parent
 JUDGEMENT = pytest.StashKey()    # what tests/test_exercise.py found out
 ALONE = pytest.StashKey()        # whether nothing else was asked for
 EXERCISE = "test_exercise.py"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def background(request, tmp_path_factory):
-    """What the tables BACKGROUND of the test modules hold: a dict of name to Future.
-
-    Each is a function of an empty folder that takes seconds in processes of its own. They
-    begin before the first test, to use the cores that the tests themselves do not.
-    """
-    modules = dict.fromkeys(item.module for item in request.session.items)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
-        patch.setattr(ast, "parse", one_at_a_time(ast.parse))
-        yield {name: pool.submit(job, tmp_path_factory.mktemp(name)) for module in modules
-               for name, job in getattr(module, "BACKGROUND", {}).items()}
-        pool.shutdown(cancel_futures=True)
-
-
-def one_at_a_time(function):
-    """A function that waits for other threads: Python 3.11's parser may fail in two at once."""
-    lock = threading.Lock()
-
-    def waits(*arguments, **options):
-        with lock:
-            return function(*arguments, **options)
-    return waits
-
-
-def pytest_collection_modifyitems(items):
-    """What waits for the background comes last."""
-    waits = {"judgement", "results", "workshop", "finished_runs"}
-    items.sort(key=lambda item: not waits.isdisjoint(item.fixturenames))
-
-
-def pytest_collection_finish():
-    """What is imported by now stays: the garbage collector need not look through it again."""
-    gc.freeze()
 
 
 # --- exercise 3 -----------------------------------------------------------------------

@@ -1,176 +1,190 @@
-"""The patterns: are they what their labels say, in the shares and bytes promised?"""
+"""The patterns against arithmetic done by hand, and the ways to look at them."""
 
-import itertools
 import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
+import matplotlib.image as mpl_image
 import numpy as np
 import pytest
+import torch
 
 import patterns
-from patterns import IMAGE_SIZE, PATTERN_TYPES, generate_patterns, nearest_clean
+from patterns import IMAGE_SIZE, LINE_WIDTH, MAX_SHIFT, NEAR_RMSE, PATTERN_TYPES
 
-SIZES = (8, 16, 24, 32)
-NOISE = 0.03
-
-
-@pytest.fixture(autouse=True)
-def constants_as_handed_out(monkeypatch):
-    """What a learner changes must not decide what these tests see."""
-    monkeypatch.setattr(patterns, "MAX_SHIFT", 0.09)
-    monkeypatch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
+BY_HAND = {     # from a pixel that is `right` and `down` from the center to the line
+    "diagonal": lambda right, down: abs(right - down) * math.sqrt(0.5),
+    "horizontal": lambda right, down: abs(down),
+    "vertical": lambda right, down: abs(right),
+    "cross": lambda right, down: min(abs(right), abs(down)),
+}
 
 
-def clean_images(name, image_size, count=40):
-    """Noise-free images (n, size, size) of one type."""
-    images, labels = generate_patterns(4 * count, 7, noise=0, image_size=image_size)
-    return images[labels == PATTERN_TYPES.index(name)].reshape(-1, image_size, image_size)
+# --- the patterns ---------------------------------------------------------------------
+@pytest.mark.parametrize("label", range(len(PATTERN_TYPES)), ids=PATTERN_TYPES)
+def test_every_pixel_is_what_the_formula_says(label, monkeypatch):
+    monkeypatch.setattr(patterns, "IMAGE_SIZE", 9)
+    image = patterns.draw_patterns([label], [(0.05, -0.03)], [0.07]).reshape(9, 9)
+    assert 0 <= image.min() < 0.1 and 0.5 < image.max() <= 1          # of any type
+    distance = BY_HAND.get(PATTERN_TYPES[label])
+    if distance is None:
+        pytest.skip("a type of the learner's own")
+    for row, column in np.ndindex(9, 9):
+        right, down = (column + 0.5) / 9 - 0.5 - 0.05, (row + 0.5) / 9 - 0.5 + 0.03
+        expected = math.exp(-(distance(right, down) ** 2) / (2 * 0.07**2))
+        assert image[row, column] == pytest.approx(expected, abs=1e-12)
 
 
-def test_shapes_types_and_range():
-    images, labels = generate_patterns(10, 0)
-    assert images.shape == (10, IMAGE_SIZE**2)
-    assert images.dtype == np.float32
-    assert labels.shape == (10,)
-    assert np.issubdtype(labels.dtype, np.integer)
-    assert images.min() >= 0
-    assert images.max() <= 1
+def test_types_come_in_equal_shares_and_mixed_order():
+    images, labels = patterns.generate_patterns(10 * len(PATTERN_TYPES) + 1, 0)
+    assert images.shape == (len(labels), IMAGE_SIZE**2) and images.dtype == np.float32
+    assert images.min() >= 0 and images.max() <= 1
+    assert sorted(np.bincount(labels)) == [10] * (len(PATTERN_TYPES) - 1) + [11]
+    assert (np.diff(labels) < 0).any() and (np.diff(labels[:len(PATTERN_TYPES)]) != 1).any()
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 2048, 403])
-def test_types_come_in_equal_shares(count):
-    shares = np.bincount(generate_patterns(count, 1)[1], minlength=len(PATTERN_TYPES))
-    assert shares.sum() == count
-    assert shares.max() - shares.min() <= 1
+def test_a_seed_is_as_good_as_a_generator_and_decides_all():
+    images, labels = patterns.generate_patterns(8, 3)
+    again, labels_again = patterns.generate_patterns(8, np.random.default_rng(3))
+    np.testing.assert_array_equal(images, again)
+    np.testing.assert_array_equal(labels, labels_again)
+    assert not np.array_equal(images, patterns.generate_patterns(8, 4)[0])
 
 
-def test_types_come_in_mixed_order():
-    labels = generate_patterns(400, 2)[1]
-    changes = np.count_nonzero(np.diff(labels))
-    assert 250 < changes < 350        # 3/4 of 399 expected; sorted: 3, cycling: 399
+def test_position_and_width_vary_continuously(monkeypatch):
+    monkeypatch.setattr(patterns, "IMAGE_SIZE", 40)
+    monkeypatch.setattr(patterns, "PATTERN_TYPES", ("level", "upright"))
+    monkeypatch.setattr(patterns, "DISTANCES", {"level": lambda right, down: np.abs(down),
+                                                "upright": lambda right, down: np.abs(right)})
+    images, labels = patterns.generate_patterns(1000, 0, noise=0)
+    for label in (0, 1):
+        profile = images[labels == label].reshape(-1, 40, 40).mean(axis=2 - label)
+        place = (np.arange(40) + 0.5) / 40 - 0.5
+        center = (profile * place).sum(axis=1) / profile.sum(axis=1)
+        offset = place - center[:, None]
+        width = np.sqrt((profile * offset**2).sum(axis=1) / profile.sum(axis=1))
+        for values, low, high in ((center, -MAX_SHIFT, MAX_SHIFT), (width, *LINE_WIDTH)):
+            counts, _ = np.histogram(values, bins=10, range=(low - 1e-3, high + 1e-3))
+            assert counts.sum() == 500 and counts.min() > 20        # all inside, everywhere
 
 
-def test_same_seed_same_bytes():
-    one, other = generate_patterns(50, 3), generate_patterns(50, np.random.default_rng(3))
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(one, other))
-    assert generate_patterns(50, 4)[0].tobytes() != one[0].tobytes()
+def test_the_noise_comes_last_and_has_the_spread_that_is_asked_for():
+    noisy, labels = patterns.generate_patterns(500, 6, noise=0.05)
+    clean, labels_of_clean = patterns.generate_patterns(500, 6, noise=0)
+    np.testing.assert_array_equal(labels, labels_of_clean)
+    difference = (noisy - clean)[(clean > 0.2) & (clean < 0.8)]     # never clipped
+    assert difference.std() == pytest.approx(0.05, rel=0.03)
+    assert abs(difference.mean()) < 2e-3
 
 
-def test_numpy_global_generator_is_left_alone():
-    np.random.seed(5)  # noqa: NPY002 - the global one is what this test is about
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    generate_patterns(20, 3)
-    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+# --- near a pattern -------------------------------------------------------------------
+def test_the_nearest_pattern_is_the_minimum_over_all():
+    family, labels_of_family = patterns.clean_patterns()
+    images, _ = patterns.generate_patterns(12, 9, noise=0.1)
+    distances, labels = patterns.nearest_pattern(images)
+    for image, distance, label in zip(images, distances, labels):
+        each = np.sqrt(((family - image).astype(float) ** 2).mean(axis=1))
+        assert distance == pytest.approx(each.min(), rel=1e-4)
+        assert label == labels_of_family[each.argmin()]
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_horizontal_and_vertical_geometry(size):
-    horizontal, vertical = clean_images("horizontal", size), clean_images("vertical", size)
-    assert np.ptp(horizontal, axis=2).max() == 0       # no change along a row
-    assert np.ptp(vertical, axis=1).max() == 0         # no change along a column
-    assert np.ptp(horizontal, axis=1).min() > 0.5      # a line and a background
-    assert np.ptp(vertical, axis=2).min() > 0.5
+def test_every_pattern_without_noise_is_near_its_own_type():
+    images, labels = patterns.generate_patterns(200, 8, noise=0)
+    distances, found = patterns.nearest_pattern(images)
+    assert distances.max() < 0.04                                    # the grid is dense
+    assert np.mean(found == labels) > 0.98          # where types are alike, either may win
+    ends = [(-MAX_SHIFT, MAX_SHIFT), (MAX_SHIFT, MAX_SHIFT)]         # and it reaches the ends
+    for label, width in np.ndindex(len(PATTERN_TYPES), 2):
+        corner = patterns.draw_patterns([label] * 2, ends, [LINE_WIDTH[width]] * 2)
+        assert patterns.nearest_pattern(corner)[0].max() < 1e-4
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_diagonal_geometry(size):
-    for image in clean_images("diagonal", size):
-        for offset in range(1 - size, size):
-            assert np.ptp(image.diagonal(offset)) < 1e-6   # no change from top left to bottom right
-        assert np.ptp(np.fliplr(image).diagonal()) > 0.25  # crossed the other way: a line
+def test_two_shifts_that_give_one_picture_are_kept_once():
+    family, _ = patterns.clean_patterns()
+    assert len({image.tobytes() for image in family.round(4)}) == len(family)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_cross_is_a_horizontal_and_a_vertical_line(size):
-    for image in clean_images("cross", size):
-        row_profile, column_profile = image.min(axis=1), image.min(axis=0)
-        np.testing.assert_allclose(
-            image, np.maximum(row_profile[:, None], column_profile[None, :]), atol=1e-6)
-        assert np.ptp(row_profile) > 0.5
-        assert np.ptp(column_profile) > 0.5
+def test_near_is_within_the_limit_and_has_the_name_of_a_type():
+    count = len(PATTERN_TYPES)
+    center = patterns.draw_patterns(range(count), np.zeros((count, 2)), [LINE_WIDTH[0]] * count)
+    assert patterns.types_near(center).tolist() == list(PATTERN_TYPES)
+    fading = np.linspace(center[0], 0.5, 40)                 # less and less of a pattern
+    distances, _ = patterns.nearest_pattern(fading)
+    near = distances <= NEAR_RMSE
+    assert near[0] and not near[-1]
+    assert (patterns.types_near(fading) == np.where(near, PATTERN_TYPES[0], "none")).all()
 
 
-def test_lines_against_pixel_by_pixel_arithmetic():
-    shifts, widths = np.array([[0.05, -0.03]] * 4), np.full(4, 0.07)
-    drawn = patterns.draw_lines(np.arange(4), shifts, widths, image_size=9).reshape(4, 9, 9)
-    for row in range(9):
-        for column in range(9):
-            right = (column + 0.5) / 9 - 0.5 - 0.05
-            down = (row + 0.5) / 9 - 0.5 + 0.03
-            distances = {"diagonal": abs(right - down) * math.sqrt(0.5), "horizontal": abs(down),
-                         "vertical": abs(right), "cross": min(abs(down), abs(right))}
-            for kind, name in enumerate(PATTERN_TYPES):
-                expected = math.exp(-(distances[name] ** 2) / (2 * 0.07**2))
-                assert drawn[kind, row, column] == pytest.approx(expected, abs=1e-12)
+def test_rmse_is_over_the_pixels():
+    one, other = np.zeros((2, 3, 4)), np.zeros((2, 3, 4))
+    other[1, 2] = [3, 0, 0, 4]
+    np.testing.assert_allclose(patterns.rmse(one, other), [[0, 0, 0], [0, 0, 2.5]])
 
 
-@pytest.mark.parametrize("order", [*itertools.permutations(PATTERN_TYPES)])
-def test_types_may_stand_in_any_order(monkeypatch, order):
-    usual, labels = generate_patterns(40, 2, noise=0)
-    monkeypatch.setattr(patterns, "PATTERN_TYPES", order)
-    new_labels = np.array([order.index(PATTERN_TYPES[label]) for label in labels])
-    rng = np.random.default_rng(2)
-    rng.permutation(40)
-    shifts, widths = rng.uniform(-0.09, 0.09, size=(40, 2)), rng.uniform(0.05, 0.09, size=40)
-    drawn = patterns.draw_lines(new_labels, shifts, widths)
-    np.testing.assert_allclose(drawn, usual, atol=1e-6)
-    assert (nearest_clean(usual, num_shifts=7, num_widths=3)[1] == new_labels).all()
+# --- ways to look at them ---------------------------------------------------------------
+def test_images_in_the_prompt(capsys):
+    image = np.zeros((4, 4))
+    image[1] = 1
+    patterns.show_images(np.stack([image, 0.55 * image.T]).reshape(2, 16))
+    assert capsys.readouterr().out == "@@@@   +  \n       +  \n\n"
 
 
-def test_position_and_width_vary_continuously():
-    profiles = clean_images("horizontal", 16, count=500)[:, :, 0].astype(float)
-    rows = (np.arange(16) + 0.5) / 16 - 0.5
-    centres = (profiles * rows).sum(axis=1) / profiles.sum(axis=1)
-    spread = np.sqrt(
-        (profiles * (rows - centres[:, None]) ** 2).sum(axis=1) / profiles.sum(axis=1))
-    for values, start, stop in ((centres, -0.09, 0.09), (spread, 0.05, 0.09)):
-        histogram, _ = np.histogram(values, bins=10, range=(start - 1e-3, stop + 1e-3))
-        assert histogram.sum() == 500           # none outside the range
-        assert histogram.min() > 20             # and every tenth of it is used
+@pytest.mark.parametrize("form", [
+    lambda images: images,
+    lambda images: images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE),
+    lambda images: list(images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)),
+    lambda images: torch.from_numpy(images).requires_grad_(),
+], ids=["rows", "frames", "list of frames", "tensor"])
+def test_whatever_the_page_makes_can_be_shown(form, capsys):
+    images, _ = patterns.generate_patterns(5, 0)
+    for chosen in (images, images[:1]):
+        patterns.print_images(chosen[:4].reshape(-1, IMAGE_SIZE, IMAGE_SIZE))
+        if len(chosen) > 4:
+            patterns.print_images(chosen[4:].reshape(-1, IMAGE_SIZE, IMAGE_SIZE))
+        expected = capsys.readouterr().out
+        patterns.show_images(form(chosen))
+        assert capsys.readouterr().out == expected
+    patterns.show_images(form(images)[0])                    # one alone
+    assert capsys.readouterr().out == expected
 
 
-def test_noise_is_added_last_and_has_the_stated_spread():
-    noisy, labels = generate_patterns(2000, 6, noise=NOISE)
-    clean, same_labels = generate_patterns(2000, 6, noise=0)
-    assert (labels == same_labels).all()
-    free = (clean > 4 * NOISE) & (clean < 1 - 4 * NOISE)        # never clipped
-    difference = (noisy - clean)[free]
-    assert difference.std() == pytest.approx(NOISE, rel=0.02)
-    assert abs(difference.mean()) < 1e-3
+def test_nan_is_not_shown_as_if_it_were_black():
+    with pytest.raises(ValueError, match="NaN"):
+        patterns.show_images(np.full((2, IMAGE_SIZE**2), np.nan))
 
 
-def test_nearest_clean_finds_type_and_distance():
-    clean, labels = generate_patterns(80, 8, noise=0, image_size=16)
-    distances, found = nearest_clean(clean, image_size=16)
-    assert (found == labels).all()
-    assert distances.max() < 0.04               # the grid is dense
-    flat = np.full((1, 16**2), 0.5)
-    assert nearest_clean(flat, image_size=16)[0][0] > 0.3      # and grey is not a pattern
+def test_images_in_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(patterns, "OUTPUT_DIR", tmp_path)
+    monkeypatch.setattr(patterns, "DPI", 25)
+    images = np.full((6, 9), 0.5)
+    patterns.show_images(images, "mine.png")
+    assert capsys.readouterr().out == f"Wrote {tmp_path / 'mine.png'}\n"
+    picture = mpl_image.imread(tmp_path / "mine.png")
+    assert picture.shape[1] == 8 * patterns.DPI
+    gray = np.isclose(picture[..., 0], 0.5, atol=0.01).mean(axis=1)       # of each row
+    assert gray.max() > 0.5
+    assert gray[int(0.7 * len(gray))] == pytest.approx(gray.max() / 2, rel=0.1)  # four, then two
 
 
-def test_nearest_clean_is_the_minimum_over_its_grid():
-    images = generate_patterns(12, 9, noise=NOISE)[0].astype(float)
-    reach = 0.09
-    grid = [
-        patterns.draw_lines(np.array([kind]), np.array([[right, down]]), np.array([width]))[0]
-        for kind in range(4) for right in (-reach, 0, reach) for down in (-reach, 0, reach)
-        for width in (0.05, 0.09)
-        # of the diagonals, those whose centre moves straight across the line
-        if PATTERN_TYPES[kind] != "diagonal" or right == -down
-    ]
-    distances, _ = nearest_clean(images, num_shifts=3, num_widths=2)
-    for image, distance in zip(images, distances):
-        expected = min(math.sqrt(((image - line) ** 2).mean()) for line in grid)
-        assert distance == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize("count", [0, -1, 2.5, "3", True, None, float("nan")])
-def test_a_bad_count_is_named(count):
-    with pytest.raises(ValueError, match="num_patterns must be a whole number of 1 or") as caught:
-        generate_patterns(count, 0)
-    assert repr(count) in str(caught.value)
-
-
-@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
-def test_a_bad_noise_is_named(noise):
-    with pytest.raises(ValueError, match="noise must be a number of 0 or more"):
-        generate_patterns(4, 0, noise=noise)
+def test_the_sheet_of_examples_is_the_same_whatever_the_readers_settings_are(
+        tmp_path, monkeypatch):
+    """A program of its own with settings that would turn everything upside down."""
+    monkeypatch.setattr(patterns, "OUTPUT_DIR", tmp_path)
+    monkeypatch.setattr(patterns, "DPI", 30)                 # draws faster
+    patterns.main()
+    expected = (tmp_path / "pattern_samples.png").read_bytes()
+    (tmp_path / "copy" / "outputs").mkdir(parents=True)
+    source = Path(patterns.__file__).read_text(encoding="utf-8")
+    (tmp_path / "copy" / "patterns.py").write_text(
+        re.sub(r"^DPI = \d+", "DPI = 30", source, flags=re.M), encoding="utf-8")
+    (tmp_path / "matplotlibrc").write_text("image.origin: lower\nfont.size: 30\nsavefig.dpi: 9\n"
+                                           "savefig.bbox: tight\naxes.facecolor: red\n")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "copy" / "patterns.py"], cwd=tmp_path, check=False, text=True,
+        capture_output=True, env={**os.environ, "MPLBACKEND": "module://no_such_backend",
+                                  "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "copy" / "outputs" / "pattern_samples.png").read_bytes() == expected

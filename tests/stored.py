@@ -21,7 +21,6 @@ from pathlib import Path
 from tests.exercise.process import ROOT
 from tests.exercise.todos import TODOS, Todo
 
-SOLUTION = (ROOT / "solutions" / "latent_solution.py").read_text(encoding="utf-8")
 ANSWERS = Path(__file__).parent / "exercise" / "answers"
 FILES = ("encode", "decode", "interpolate", "walk")
 
@@ -40,16 +39,23 @@ class Answer:
         return f"{self.todo.name}: {self.title} ({self.hint or 'right'})"
 
 
-@functools.cache
-def all_answers():
-    return tuple(answer for todo, name in zip(TODOS, FILES)
-                 for answer in read(ANSWERS / f"{name}.txt", todo))
+def read_solution():
+    """The text of the solution, with the learner's name for the GIF."""
+    text = (ROOT / "solutions" / "latent_solution.py").read_text(encoding="utf-8")
+    return text.replace("latent_solution_walk.gif", "latent_walk.gif")
 
 
-def read(file, todo):
+def stored():
+    """All stored answers."""
+    solution = read_solution()
+    return [answer for todo, name in zip(TODOS, FILES)
+            for answer in read(ANSWERS / f"{name}.txt", todo, function_text(solution, todo))]
+
+
+def read(file, todo, solution):
     """Yield the answers of one file."""
     text = file.read_text(encoding="utf-8").replace("SCALE", "-(-256 // IMAGE_SIZE)")
-    solution = base = function_text(SOLUTION, todo)
+    base = solution
     for section in re.split(r"^== ", text, flags=re.MULTILINE)[1:]:
         heading, body = section.split("\n", 1)
         kind, _, title = heading.partition(": ")

@@ -18,7 +18,7 @@ DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
 RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
 NEAR = 0.012            # by which brightness, 0 to 1, may differ: rounding to 255 steps, a palette
 # at right angles, all of length 3, with values of both signs that no ReLU leaves alone
-CODES = 3 * torch.eye(LATENT_DIM) - 6 / LATENT_DIM
+CODES = 3 * torch.eye(LATENT_DIM, dtype=torch.float32) - 6 / LATENT_DIM
 
 
 def curved(weight):

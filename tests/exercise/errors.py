@@ -41,7 +41,7 @@ def explain(error, source, todo):
         if size % PIXELS == 0 and size > PIXELS:
             hint = "batch-reshape"
         elif size == PIXELS < wanted and wanted % PIXELS == 0:
-            hint = "one-picture"
+            hint = "single-image"
     return WrongError(hint, text, line=line, show_line=bool(line), **details)
 
 

@@ -1,6 +1,7 @@
 """The words of the checks, read from hints.txt, and the exception that asks for them."""
 
 import configparser
+import contextlib
 import re
 from pathlib import Path
 
@@ -14,6 +15,16 @@ class WrongError(Exception):
         super().__init__(hint)
         self.hint, self.seen, self.called = hint, seen, called
         self.line, self.show_line, self.details = line, show_line, details
+
+
+@contextlib.contextmanager
+def about(called):
+    """Put down to a call what is found wrong with its answer."""
+    try:
+        yield
+    except WrongError as wrong:
+        wrong.called = wrong.called or called
+        raise
 
 
 def read_hints(text):
@@ -32,8 +43,7 @@ def read_hints(text):
                     or any(hint in others for others in groups.values())):
                 raise ValueError(f"hints.txt, {hint}: an entry stands there once: a sentence, at "
                                  f"most one line with look:, lines with when:; not {entry!r}")
-            look = re.sub(r"^step \d", r"\g<0> of its docstring", "".join(looks))
-            groups[group][hint] = tuple(" ".join(text.split()) for text in (cause, look))
+            groups[group][hint] = tuple(" ".join(text.split()) for text in (cause, *looks, "")[:2])
             known += [(expression, hint) for expression in expressions]
     # those that look at the place as well go first
     return groups, sorted(known, key=lambda pair: "@" not in pair[0])

@@ -5,7 +5,7 @@ A file of answers begins with a sentence, then come sections:
     == wrong HINT: title          HINT is a name in hints.txt
     == right: title
 
-Below stands the whole function (imports in front of it go to the top of the file), or
+Below stands the whole function (what stands in front of it goes to the top of the file), or
 an edit: lines that begin with "- " are taken out of the solution's function, those that
 begin with "+ " come in their place. "== base NAME" gives another function to edit, for
 all sections below it; "== base" goes back to the solution's. The word SCALE stands for
@@ -95,10 +95,9 @@ def definition(source, todo):
 
 
 def put_in(source, todo, code):
-    """A source text in which ``code`` stands in the place of a TODO; imports go to the top."""
+    """A source text in which ``code`` stands in the place of a TODO; what is in front of it goes to the top."""
     found, lines, code = definition(source, todo), source.split("\n"), code.split("\n")
-    first = next(number for number, line in enumerate(code)
-                 if not line.startswith(("import ", "from ")))
+    first = next((number for number, line in enumerate(code) if line.startswith(("def ", "@"))), 0)
     indent = " " * found.col_offset
     lines[found.lineno - 1:found.end_lineno] = [
         indent + line if line.strip() else line for line in code[first:]]

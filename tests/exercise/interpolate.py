@@ -159,7 +159,7 @@ def explain_frames(frames, vae):
     first, last = (a if b[0] > b[-1] else b)[[0, -1]]           # the walk may run backwards
     same, decoded = np.ptp(frames, axis=0).max() < NEAR, pictures[2:]
     require_none(seen, (
-        ("all-the-same", same and np.abs(decoded - decoded[:1]).max(initial=0) > NEAR),
+        ("all-the-same", same and (len(decoded) == 1 or np.abs(decoded - decoded[0]).max() > NEAR)),
         ("unknown", not equal(frames, pictures[nearest])),
         ("off-line", np.abs(others).max(initial=0) > NEAR),
         ("not-straight", alike(b, np.sin(np.pi / 2 * alpha))),
@@ -170,6 +170,9 @@ def explain_frames(frames, vae):
         ("one-code", alike(b, 1), "pattern_b"),
         ("reversed", alike(b, 1 - alpha)),
         ("all-the-same", np.ptp(b) < NEAR),
+        ("easing", np.diff(b).min() > 0 and (
+            alike(b, 1 - b[::-1]) or alike(b, alpha ** (np.log(b[1]) / np.log(alpha[1]))))
+         and not alike(b, alpha) and alike(b[[0, -1]], [0, 1])),
         ("uneven-steps", np.ptp(np.diff(b)) > NEAR, ", ".join(f"{place:.2f}" for place in b[:8])),
         ("alpha-range", min(first, 1 - last) < -NEAR),
         ("both-ends-missing", min(first, 1 - last) > NEAR),

@@ -51,13 +51,13 @@ FUNCTIONS = {           # what may stand between two layers, or behind the last 
 # What has to stand at a place is a name in FUNCTIONS. There is a hint for each thing that may stand
 # there instead: a name in FUNCTIONS, a straight "line", something "unknown", or anything "other".
 Place = namedtuple("Place", "where asked hints")
-START = Place("In front of {layer}", "nothing",
+START = Place("in front of {layer}", "nothing",
               {"other": "input-changed", "unknown": "input-unknown"})
-BETWEEN = Place("Between {before} and {layer}", "a ReLU", {
+BETWEEN = Place("between {before} and {layer}", "a ReLU", {
     "other": "other-activation", "nothing": "relu-missing", "unknown": "input-unknown"})
-MEAN = Place("After {before}", "nothing", {
+MEAN = Place("after {before}", "nothing", {
     "other": "mean-changed", "a ReLU": "relu-on-mean", "unknown": "end-unknown"})
-IMAGE = Place("After {before}", "a sigmoid", {
+IMAGE = Place("after {before}", "a sigmoid", {
     "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
     "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "relu-before-sigmoid",
     "a sigmoid, times 255 without decimals": "scaled", "line": "scaled",
@@ -260,7 +260,7 @@ def difference(place, rows, layer, values, step):
     if what == "unknown":
         for source, _, gave in earlier:
             if equal(values, gave) or equal(values, FUNCTIONS[asked](gave)):
-                text = f"{layer} comes right after {source}; what {before} gave is not used"
+                text = f"{layer} is given the result of {source}; that of {before} is not used"
                 return [("result-unused", text, step)]
         line, what = straight_line(values, FUNCTIONS[asked](base)), "something unknown"
         if line:
@@ -269,7 +269,7 @@ def difference(place, rows, layer, values, step):
         what = f"no {asked[2:]}"
     elif asked != "nothing" and asked not in what:
         what += f" instead of {asked}"
-    text = f"{where.format(before=before, layer=layer)} comes {what}"
+    text = f"There is {what} {where.format(before=before, layer=layer)}"
     return [(hints.get(kind, hints["other"]), text, step)]
 
 

@@ -117,9 +117,8 @@ class Learner:
                   warnings.catch_warnings()):
                 return function(*arguments, **options)
         except BaseException as error:                 # SystemExit as well
-            wrong = explain(error, self.source, self.todo)
+            wrong = explain(error, self.source, self.todo, self.folder)
             wrong.called = called
-            wrong.seen = wrong.seen.replace(f"{self.folder}{os.sep}", "")
             raise wrong from None
         finally:
             if output.tell():
@@ -178,7 +177,7 @@ def check_todo(learner, todo, right):
         return Result("right", remark=twice)
     except WrongError as wrong:
         if wrong.hint in BY_RESULT:
-            better = source.without_effect(todo, wrong.seen)
+            better = source.mistake_in_text(todo, wrong.hint, wrong.seen)
             if better:
                 better.called, wrong = wrong.called, better
         wrong.seen = "; ".join(filter(None, [wrong.seen, twice]))

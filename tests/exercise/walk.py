@@ -1,4 +1,4 @@
-"""The check of the challenge: is the GIF a closed walk, at the right speed, for ever?
+"""The check of the challenge: is the GIF a closed walk, at the right speed, in a loop?
 
 It is asked with a test card, so what each frame is mixed from can be read off it.
 Identical neighbours in a GIF are merged into one frame that stays longer, so frames
@@ -189,10 +189,10 @@ def way(one, other):
 
 
 def require_steady(pictures, durations, loops, shares):
-    """Raise a WrongError unless all frames are new ones, stay for the same time, for ever."""
+    """Raise a WrongError unless all frames are new ones, stay for the same time, in a loop."""
     usual = np.median(durations)
     longer, shorter = durations > 1.5 * usual, durations < 0.6 * usual
-    played = {None: "once", 0: "for ever"}.get(loops) or f"{loops + 1} times"
+    played = {None: "once", 0: "without end"}.get(loops) or f"{loops + 1} times"
     same = any(np.array_equal(*pair) for pair in itertools.pairwise(pictures))
     at_patterns = (shares[longer].max(axis=1) == 1).all()
     seen = f"{len(pictures)} frames, played {played}; {longer.sum()} stay for longer than others"

@@ -1,16 +1,14 @@
 """The finished latent_starter.py: one clear way to write TODO 1, 2, 3 and the challenge.
 
-    python solutions/latent_solution.py       # checks itself and draws, as the starter does
+    python solutions/latent_solution.py    # checks this file; its pictures: outputs/latent_solution_*
 """
-# ruff: noqa: E402  (the run comes first, because it needs none of the imports)
 
-if __name__ == "__main__":      # given: the run, which checks this file and draws what it makes
+if __name__ == "__main__":      # the checks run this file again, in a process of its own
     import pathlib
-    import runpy
     import sys
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-    sys.argv = ["latent_solution.py", __file__]
-    runpy.run_module("tests.exercise", run_name="__main__")
+    from tests.exercise.run import check
+    check(__file__)
 
 import math
 
@@ -22,7 +20,7 @@ from torch import nn
 from patterns import IMAGE_SIZE, OUTPUT_DIR
 from vae_model import HIDDEN_DIM, LATENT_DIM
 
-GIF_FILE = OUTPUT_DIR / "latent_walk.gif"
+GIF_FILE = OUTPUT_DIR / "latent_solution_walk.gif"
 
 
 class SimpleVAE(nn.Module):
@@ -52,7 +50,7 @@ class SimpleVAE(nn.Module):
 
 def interpolate(vae, pattern_a, pattern_b, num_steps=8):
     """TODO 3: morph pattern_a into pattern_b: list of arrays (IMAGE_SIZE, IMAGE_SIZE)."""
-    with torch.no_grad():                                    # or .numpy() below would refuse
+    with torch.no_grad():                                    # so that .numpy() works below
         code_a, code_b = vae.encode(torch.stack([pattern_a, pattern_b]))
         alpha = torch.linspace(0, 1, num_steps)[:, None]     # (num_steps, 1)
         images = vae.decode((1 - alpha) * code_a + alpha * code_b)      # (num_steps, input_dim)
@@ -60,7 +58,7 @@ def interpolate(vae, pattern_a, pattern_b, num_steps=8):
 
 
 def create_latent_walk_animation(vae, patterns, fps=10):
-    """Challenge: write a GIF that walks from pattern to pattern for ever."""
+    """Challenge: write a GIF that walks from pattern to pattern, in a loop."""
     block = np.ones([math.ceil(256 / IMAGE_SIZE)] * 2)       # what one pixel becomes
     pictures = []
     for start, end in zip(patterns, patterns.roll(-1, dims=0)):   # the last goes to the first

@@ -5,7 +5,7 @@ A file of answers begins with a sentence, then come sections:
     == wrong HINT: title          HINT is a name in hints.txt
     == right: title
 
-Below stands the whole function (imports in front of it go to the top of the file), or
+Below stands the whole function (what stands in front of it goes to the top of the file), or
 an edit: lines that begin with "- " are taken out of the solution's function, those that
 begin with "+ " come in their place. "== base NAME" gives another function to edit, for
 all sections below it; "== base" goes back to the solution's. The word SCALE stands for
@@ -21,7 +21,6 @@ from pathlib import Path
 from tests.exercise.process import ROOT
 from tests.exercise.todos import TODOS, Todo
 
-SOLUTION = (ROOT / "solutions" / "latent_solution.py").read_text(encoding="utf-8")
 ANSWERS = Path(__file__).parent / "exercise" / "answers"
 FILES = ("encode", "decode", "interpolate", "walk")
 
@@ -40,16 +39,23 @@ class Answer:
         return f"{self.todo.name}: {self.title} ({self.hint or 'right'})"
 
 
-@functools.cache
-def all_answers():
-    return tuple(answer for todo, name in zip(TODOS, FILES)
-                 for answer in read(ANSWERS / f"{name}.txt", todo))
+def read_solution():
+    """The text of the solution, with the learner's name for the GIF."""
+    text = (ROOT / "solutions" / "latent_solution.py").read_text(encoding="utf-8")
+    return text.replace("latent_solution_walk.gif", "latent_walk.gif")
 
 
-def read(file, todo):
+def stored():
+    """All stored answers."""
+    solution = read_solution()
+    return [answer for todo, name in zip(TODOS, FILES)
+            for answer in read(ANSWERS / f"{name}.txt", todo, function_text(solution, todo))]
+
+
+def read(file, todo, solution):
     """Yield the answers of one file."""
     text = file.read_text(encoding="utf-8").replace("SCALE", "-(-256 // IMAGE_SIZE)")
-    solution = base = function_text(SOLUTION, todo)
+    base = solution
     for section in re.split(r"^== ", text, flags=re.MULTILINE)[1:]:
         heading, body = section.split("\n", 1)
         kind, _, title = heading.partition(": ")
@@ -89,10 +95,9 @@ def definition(source, todo):
 
 
 def put_in(source, todo, code):
-    """A source text in which ``code`` stands in the place of a TODO; imports go to the top."""
+    """A source text in which ``code`` stands in the place of a TODO; what is in front of it goes to the top."""
     found, lines, code = definition(source, todo), source.split("\n"), code.split("\n")
-    first = next(number for number, line in enumerate(code)
-                 if not line.startswith(("import ", "from ")))
+    first = next((number for number, line in enumerate(code) if line.startswith(("def ", "@"))), 0)
     indent = " " * found.col_offset
     lines[found.lineno - 1:found.end_lineno] = [
         indent + line if line.strip() else line for line in code[first:]]

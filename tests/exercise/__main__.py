@@ -1,39 +1,25 @@
-"""Check a learner's file and draw what it makes; latent_starter.py runs this.
+"""The checks as a command.
 
-    python -m tests.exercise FILE       # exit code 1 if anything is wrong, 0 if right or to do
+    python -m tests.exercise FILE                     # as latent_starter.py does for itself
+    python -m tests.exercise --table FILE FILE ...    # a csv with a line for each file
 """
 
-import os
-import signal
-import sys
-from pathlib import Path
+import argparse
 
-if __name__ == "__main__":   # Ctrl-C ends quietly from here on, while modules load as well
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+from tests.exercise.run import check, table
 
-from tests.exercise.pictures import GIF, PICTURE, show
-from tests.exercise.process import LostError, Workshop, judge
-from tests.exercise.report import next_step, verdict
-
-
-def main():
-    check_constants()
-    check_folder(OUTPUT_DIR, [PICTURE, GIF])
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "latent_starter.py")
-    with Workshop() as workshop:
-        try:
-            judgement = judge(path, workshop)
-        except LostError as error:
-            sys.exit(f"The checks cannot start: {error}")
-        print(verdict(judgement), end="\n\n", flush=True)     # drawing takes a moment longer
-        lines = [show(judgement, workshop), next_step(judgement)]
-    print("\n".join(filter(None, lines)))
-    return judgement.exit_code
-
+parser = argparse.ArgumentParser(
+    prog="python -m tests.exercise", description="Check files of exercise 3. The exit code is 1 "
+    "if anything is wrong, 0 if all is right or still to do.")
+parser.add_argument("files", nargs="+", metavar="FILE")
+parser.add_argument("--table", action="store_true",
+                    help="print a csv: file, four states, points, first cause, imports that tell")
 
 if __name__ == "__main__":
-    try:
-        from patterns import OUTPUT_DIR, check_constants, check_folder, run_program
-    except Exception as error:          # patterns.py is edited in other exercises
-        sys.exit(f"patterns.py cannot be used: {type(error).__name__}: {error}")
-    run_program(main)
+    options = parser.parse_args()
+    if options.table:
+        table(options.files)
+    elif len(options.files) > 1:
+        parser.error("several files need --table")
+    else:
+        check(options.files[0])

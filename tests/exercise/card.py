@@ -16,9 +16,9 @@ from vae_model import LATENT_DIM
 
 DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
 RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
-NEAR = 0.012            # by which brightness, 0 to 1, may differ: rounding to 255 steps, a palette
+NEAR = 0.03             # by which brightness, 0 to 1, may differ: rounding to 255 steps, a palette of 256 colours
 # at right angles, all of length 3, with values of both signs that no ReLU leaves alone
-CODES = 3 * torch.eye(LATENT_DIM) - 6 / LATENT_DIM
+CODES = 3 * torch.eye(LATENT_DIM, dtype=torch.float32) - 6 / LATENT_DIM
 
 
 def curved(weight):
@@ -99,7 +99,7 @@ def require_card(pictures, vae, seen):
         ("ends-raw", any(np.abs(patterns - one).max(axis=1).min() < NEAR for one in flat)),
         ("decoder-unused", not vae.decoded and vae.encoded),
         ("model-unused", not vae.decoded),
-        ("transposed", is_card(pictures.transpose(0, 2, 1))),
+        ("transposed", not plain and np.ptp(pictures[:, :, 1:], axis=1).max() < NEAR),
         ("upside-down", any(map(is_card, turned))),
         ("unknown", not plain),
         ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),

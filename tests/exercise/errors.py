@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import os
 import re
 import traceback
 import types
@@ -17,12 +18,13 @@ TORCH_CALLS_IT = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "tor
 LOOK_ALIKE = str.maketrans("lo", "10")      # encoder_fcl for encoder_fc1
 
 
-def explain(error, source, todo):
+def explain(error, source, todo, folder):
     """The WrongError that an exception in the learner's code amounts to."""
     try:
         text = f"{type(error).__name__}: {error}".strip(": \n").split("\n")[0][:200]
     except Exception:                                 # its __str__ fails
         text = type(error).__name__
+    text = text.replace(f"{folder}{os.sep}", "")         # where the code was run is our affair
     line, place = place_of(error, source, todo.name if todo else "")
     known = [*KNOWN, ("", "error" if todo else "error-on-import")]
     fits = ((re.search(expression, text + place), hint) for expression, hint in known)
@@ -41,7 +43,7 @@ def explain(error, source, todo):
         if size % PIXELS == 0 and size > PIXELS:
             hint = "batch-reshape"
         elif size == PIXELS < wanted and wanted % PIXELS == 0:
-            hint = "one-picture"
+            hint = "single-image"
     return WrongError(hint, text, line=line, show_line=bool(line), **details)
 
 
@@ -51,15 +53,17 @@ def place_of(error, source, todo):
     It is the innermost one, but the way ends where the function of another TODO is
     entered: that one is checked by itself, so what it was given is at fault.
     """
-    line, function, below = None, "", False
+    line, function, below, calls = None, "", False, 0
     for frame, number in traceback.walk_tb(error.__traceback__):
         name, own = frame.f_code.co_name, frame.f_code.co_filename == str(source.path)
+        calls += own and name == todo
         below = bool(line) and not (own and (name not in BY_NAME or name == todo))
         if own and not below:
             line, function = number, name
         elif own:
             break
-    return line, f" @{todo}/{function}{'>' if below else ':'} {source.text_of(line or 0)}"
+    again = " @recursive" if calls > 1 else ""
+    return line, f" @{todo}/{function}{'>' if below else ':'} {source.text_of(line or 0)}{again}"
 
 
 def clue(got, want):

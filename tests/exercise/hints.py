@@ -1,6 +1,7 @@
 """The words of the checks, read from hints.txt, and the exception that asks for them."""
 
 import configparser
+import contextlib
 import re
 from pathlib import Path
 
@@ -16,30 +17,38 @@ class WrongError(Exception):
         self.line, self.show_line, self.details = line, show_line, details
 
 
+@contextlib.contextmanager
+def about(called):
+    """Put down to a call what is found wrong with its answer."""
+    try:
+        yield
+    except WrongError as wrong:
+        wrong.called = wrong.called or called
+        raise
+
+
 def read_hints(text):
-    """Return {group: {hint: (cause, look)}}, and a list of (regular expression, hint)."""
+    """Return {group: {hint: (cause, look)}} and two lists of (regular expression, hint)."""
     parser = configparser.ConfigParser(delimiters=":", comment_prefixes="#", interpolation=None)
     parser.read_string(text, "hints.txt")
-    groups, known = {}, []
+    groups, known, code = {}, [], []
     for group in parser.sections():
         groups[group] = {}
         for hint, entry in parser.items(group):
             cause, *rest = re.split(r"\n(\w+): ", entry)
             parts = list(zip(rest[::2], rest[1::2]))
             looks = [part for label, part in parts if label == "look"]
-            expressions = [part for label, part in parts if label == "when"]
-            if (not cause or len(looks) > 1 or len(looks + expressions) < len(parts)
-                    or any(hint in others for others in groups.values())):
-                raise ValueError(f"hints.txt, {hint}: an entry stands there once: a sentence, at "
-                                 f"most one line with look:, lines with when:; not {entry!r}")
-            look = re.sub(r"^step \d", r"\g<0> of its docstring", "".join(looks))
-            groups[group][hint] = tuple(" ".join(text.split()) for text in (cause, look))
-            known += [(expression, hint) for expression in expressions]
+            if not cause or len(looks) > 1 or {label for label, _ in parts} - {"look", "when", "code"}:
+                raise ValueError(f"hints.txt, {hint}: a sentence, at most one line with look:, "
+                                 f"and lines with when: or code:; not {entry!r}")
+            groups[group][hint] = tuple(" ".join(text.split()) for text in (cause, *looks, "")[:2])
+            known += [(part, hint) for label, part in parts if label == "when"]
+            code += [(part, hint) for label, part in parts if label == "code"]
     # those that look at the place as well go first
-    return groups, sorted(known, key=lambda pair: "@" not in pair[0])
+    return groups, sorted(known, key=lambda pair: "@" not in pair[0]), code
 
 
-GROUPS, KNOWN = read_hints(HINTS_FILE.read_text(encoding="utf-8"))
+GROUPS, KNOWN, KNOWN_CODE = read_hints(HINTS_FILE.read_text(encoding="utf-8"))
 RESULT, MORPH = GROUPS["RESULT"], GROUPS["MORPH"]
 BY_RESULT = {**RESULT, **MORPH, **GROUPS["WALK"]}     # what came back, or was written, is wrong
 HINTS = {hint: texts for group in GROUPS.values() for hint, texts in group.items()}

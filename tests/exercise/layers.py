@@ -7,6 +7,7 @@ it really gave, so that two mistakes are found as easily as one.
 """
 
 import functools
+import inspect
 import itertools
 from collections import namedtuple
 
@@ -15,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.exercise import reference
-from tests.exercise.hints import WrongError
+from tests.exercise.hints import WrongError, about
 from tests.exercise.reference import SIZES, equal
 from vae_model import HIDDEN_DIM
 
@@ -50,13 +51,13 @@ FUNCTIONS = {           # what may stand between two layers, or behind the last 
 # What has to stand at a place is a name in FUNCTIONS. There is a hint for each thing that may stand
 # there instead: a name in FUNCTIONS, a straight "line", something "unknown", or anything "other".
 Place = namedtuple("Place", "where asked hints")
-START = Place("In front of {layer}", "nothing",
+START = Place("in front of {layer}", "nothing",
               {"other": "input-changed", "unknown": "input-unknown"})
-BETWEEN = Place("Between {before} and {layer}", "a ReLU", {
+BETWEEN = Place("between {before} and {layer}", "a ReLU", {
     "other": "other-activation", "nothing": "relu-missing", "unknown": "input-unknown"})
-MEAN = Place("After {before}", "nothing", {
+MEAN = Place("after {before}", "nothing", {
     "other": "mean-changed", "a ReLU": "relu-on-mean", "unknown": "end-unknown"})
-IMAGE = Place("After {before}", "a sigmoid", {
+IMAGE = Place("after {before}", "a sigmoid", {
     "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
     "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "relu-before-sigmoid",
     "a sigmoid, times 255 without decimals": "scaled", "line": "scaled",
@@ -71,44 +72,53 @@ DECODER = Half("decode", "z", reference.some_codes, tuple(SIZES)[3:], IMAGE)
 # --- the checks -------------------------------------------------------------------
 def check_half(half, learner, _right):
     """Raise the first WrongError that is found in one half of the model."""
-    vae, x = learner.make_vae(), half.some_input(COUNT)
+    x = half.some_input(COUNT)
     right = torch.from_numpy(getattr(reference, half.name)(x))
-    ask = functools.partial(answer_to, learner, vae, half)
-    values, again, called = ask(x), ask(x), learner.called
-    alone, twice, calls = other_batches(ask, vae, x)
-    what, step = "", 1
-    if not values.isfinite().all():
-        hint, seen = "not-finite", "values that are infinite or no number (inf or nan)"
-    elif not equal(again, values):
-        hint, seen = "random", "another result when called again with the same input"
-    elif not equal(alone, values):
-        hint, seen = "mixes-images", "other values when each image comes alone"
-    elif not equal(twice, torch.cat([values, values])):
-        hint, seen = "fixed-batch", f"other values in a batch of {2 * COUNT}"
-    elif equal(values, right):
-        return
-    else:
-        seen = f"the right shape {tuple(right.shape)}, but values that are off by up to " \
-               f"{(values - right).abs().max():.2g}"
-        found = causes(half, x.double(), calls, values)[:3]
-        hint, _, step = found[0]
-        what = ". ".join(text for _, text, _ in found)
-    raise WrongError(hint, seen, called=called, what=what, step=f"step {step} of its docstring")
+    vae = learner.make_vae()
+    with about(shown(half, x)):
+        values = answer_to(learner, vae, half, x)
+        if not values.isfinite().all():
+            raise WrongError("not-finite", "values that are infinite or no number (inf or nan)")
+        require_no_memory(learner, vae, half, x, values)
+        alone, twice, calls = other_batches(learner, vae, half, x)
+        what, line = "", None
+        if not equal(alone, values):
+            hint, seen = "mixes-images", "other values when each image comes alone"
+        elif not equal(twice, torch.cat([values, values])):
+            hint, seen = "fixed-batch", f"other values in a batch of {2 * COUNT}"
+        elif equal(values, right):
+            return
+        else:
+            seen = f"the right shape {tuple(right.shape)}, but values that are off by up to " \
+                   f"{(values - right).abs().max():.2g}"
+            found = causes(half, x.double(), calls, values)[:3]
+            hint, _, step = found[0]
+            what = ". ".join(text for _, text, _ in found)
+            line = learner.source.line_with(learner.todo, half.layers[step - 1])
+        raise WrongError(hint, seen, what=what, line=line)
 
 
 check_encode = functools.partial(check_half, ENCODER)
 check_decode = functools.partial(check_half, DECODER)
 
 
+def shown(half, x):
+    """A call in words."""
+    return f"vae.{half.name}({half.argument}) with {half.argument} of shape {tuple(x.shape)}"
+
+
 def answer_to(learner, vae, half, x):
     """The values that come back for ``x``, in the right shape; or a WrongError."""
-    before, last, argument = x.clone(), half.layers[-1], half.argument
-    answer = learner.call(learner.find(vae, half.name), x, called=(
-        f"vae.{half.name}({argument}) with {argument} of shape {tuple(x.shape)}"))
+    before, last, argument, called = x.clone(), half.layers[-1], half.argument, shown(half, x)
+    answer = learner.call(learner.find(vae, half.name), x, called=called)
     count, width = right = len(x), SIZES[last][1]
+    what = f"As many numbers as a hidden layer has: {last} is left out, or its result is not " \
+           "what is returned"
     if not isinstance(answer, torch.Tensor) or answer.is_complex():
         hint, seen = NO_TENSOR.get(
             type(answer), ("returns-other", f"something of the type {type(answer).__name__}"))
+        if inspect.ismethod(answer) or inspect.isbuiltin(answer):
+            hint, seen = "returns-method", f"the method {answer.__name__} itself"
     elif answer.shape != right:
         hint = {(width, count): "transposed-batch", (count, HIDDEN_DIM): "head-missing",
                 (count * width,): "batch-lost", (width,): "batch-lost",
@@ -118,16 +128,56 @@ def answer_to(learner, vae, half, x):
         hint, seen = "arguments-changed", f"{argument} is not as before after the call"
     else:
         return plain(answer)
-    raise WrongError(hint, seen, step="step 3 of its docstring",
-                     what=f"As many numbers as a hidden layer has: {last} is left out, or its "
-                          "result is not what is returned")
+    raise WrongError(hint, seen, called=called, what=what)
 
 
-def other_batches(ask, vae, x):
+def require_no_memory(learner, vae, half, x, values):
+    """Raise a WrongError if a second call gives something else, or a call with another input the
+    same. That is asked first, because what is kept between calls spoils all other questions."""
+    calls = watch(vae)
+    kept = WrongError("kept-between-calls", "another result when called again")
+    try:
+        again = answer_to(learner, vae, half, x)
+    except WrongError:
+        raise kept from None
+    if not equal(again, values):
+        hint = "dropout" if any(map(dropped, calls, calls[1:])) else "random"
+        raise WrongError(hint, "another result when called again with the same input")
+    other = x.flip(0)
+    try:
+        if equal(answer_to(learner, vae, half, other), values) and not equal(
+                values.flip(0), values):
+            kept.seen = "the same result for another input"
+            raise kept
+        answer_to(learner, vae, half, x[:1])
+    except WrongError as wrong:
+        if wrong is kept:
+            raise
+        learner.load()                              # is it right if it comes first?
+        try:
+            answer_to(learner, learner.make_vae(), half, x[:1])
+        except WrongError:
+            return
+        kept.called, kept.seen = wrong.called, f"{wrong.seen}, unless this is the first call"
+        raise kept from None
+
+
+def dropped(before, after):
+    """Whether some values between two layers became 0, and all others are the same multiple."""
+    if before[1] is None or before[2].shape != after[1].shape:
+        return False
+    base, values = F.relu(before[2]), after[1]
+    kept, on = (values != 0) & (base != 0), base != 0
+    ratios = values[kept] / base[kept]
+    return len(ratios) > 0 and np.ptp(ratios.numpy()) < 1e-3 and bool((on & ~kept).any())
+
+
+def other_batches(learner, vae, half, x):
     """What comes back for each image alone and for all of them twice, and the calls of layers.
 
     The calls are those for each image alone, put together to one with all images.
     """
+    ask = functools.partial(answer_to, learner, vae, half)
     try:
         twice, calls = ask(torch.cat([x, x])), watch(vae)
         alone = torch.cat([ask(image) for image in x.split(1)])
@@ -210,7 +260,7 @@ def difference(place, rows, layer, values, step):
     if what == "unknown":
         for source, _, gave in earlier:
             if equal(values, gave) or equal(values, FUNCTIONS[asked](gave)):
-                text = f"{layer} comes right after {source}; what {before} gave is not used"
+                text = f"{layer} is given the result of {source}; that of {before} is not used"
                 return [("result-unused", text, step)]
         line, what = straight_line(values, FUNCTIONS[asked](base)), "something unknown"
         if line:
@@ -219,7 +269,7 @@ def difference(place, rows, layer, values, step):
         what = f"no {asked[2:]}"
     elif asked != "nothing" and asked not in what:
         what += f" instead of {asked}"
-    text = f"{where.format(before=before, layer=layer)} comes {what}"
+    text = f"There is {what} {where.format(before=before, layer=layer)}"
     return [(hints.get(kind, hints["other"]), text, step)]
 
 

@@ -6,14 +6,18 @@ import os
 import random
 import shutil
 import sys
+import traceback
 import types
+import warnings
+from pathlib import Path
 
-# what every job needs is loaded once, before copies are made and a clock runs
+# what every job needs is loaded once, before a clock runs
 import imageio.v3  # noqa: F401
 import numpy as np
-import numpy.random  # noqa: F401
+import numpy.random
 import torch
 
+import patterns
 from tests.exercise import pictures, reference
 from tests.exercise.errors import explain
 from tests.exercise.hints import BY_RESULT, WrongError
@@ -22,11 +26,29 @@ from tests.exercise.layers import check_decode, check_encode
 from tests.exercise.report import Result, wrong_result
 from tests.exercise.todos import BY_NAME, CHALLENGE, DECODE, ENCODE, INTERPOLATE, SourceFile, Todo
 from tests.exercise.walk import check_walk
+from vae_model import WEIGHTS_FILE
 
 CHECKS = {ENCODE: check_encode, DECODE: check_decode, INTERPOLATE: check_interpolate,
           CHALLENGE: check_walk}
 IMPORTS = tuple(sys.path)
+OUTPUT_DIR = patterns.OUTPUT_DIR
 MOST_OUTPUT = 4000      # characters that are kept of what the code prints
+
+
+def prepare(folder):
+    """Make the process ready for jobs: the learner's code writes in a folder of its own."""
+    patterns.OUTPUT_DIR = folder / "outputs"         # the learner's file imports it from there
+    usual_settings()
+    reference.decode(reference.encode(reference.some_patterns(1)))       # no job pays for the first
+
+
+def usual_settings():
+    """Undo settings, in whatever file they are, that would change what is computed later."""
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    if torch.get_default_device() != torch.device("cpu"):     # setting it imports much
+        torch.set_default_device(None)
+    np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
 
 
 class ShortOutput(io.StringIO):
@@ -43,24 +65,23 @@ class Learner:
     def __init__(self, source, folder):
         self.source, self.folder = source, folder
         self.module, self.todo = None, None
-        self.called = ""             # the last call, in words
+        self.given = {}              # what takes the place of a function that is not right yet
         self.printed = {}            # name of a function: what its first call printed
 
-    def load(self, todo=None):
-        """Run the file from top to bottom, as an import would; a method needs its model, too."""
-        module = types.ModuleType("learner_file")
-        # paths that begin at the file stay in the room
-        module.__file__ = str(self.folder / "latent_starter.py")
-        sys.modules[module.__name__] = module          # dataclasses and pickle look there
+    def load(self):
+        """Run the file from top to bottom, as an import would."""
+        self.module = types.ModuleType("learner_file")
+        # paths that begin at the file stay in the folder
+        self.module.__file__ = str(self.folder / "latent_starter.py")
+        sys.modules[self.module.__name__] = self.module      # dataclasses and pickle look there
         sys.argv[:] = [str(self.source.path)]
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
         for seed in (torch.default_generator.manual_seed, np.random.seed,  # noqa: NPY002
                      random.seed):
             seed(1)                                    # a verdict is the same next time
-        self.call(exec, self.source.code, module.__dict__)
-        self.module = module
-        if todo and todo.owner:
-            self.make_vae()
+        self.call(exec, self.source.code, self.module.__dict__,
+                  called=f"python {self.source.path.name}")
+        vars(self.module).update(self.given)
 
     def find(self, owner, name):
         """A function or a class of the learner's."""
@@ -70,7 +91,7 @@ class Learner:
 
     def make_vae(self, weights=None):
         """The learner's SimpleVAE with loud weights, or with others."""
-        vae = self.call(self.find(self.module, "SimpleVAE"))
+        vae = self.call(self.find(self.module, "SimpleVAE"), called="SimpleVAE()")
         weights = weights or reference.loud_weights()
         try:
             for layer in reference.SIZES:          # layers of the learner's own are welcome
@@ -83,25 +104,27 @@ class Learner:
         return vae
 
     def call(self, function, *arguments, called="", **options):
-        """Call something of the learner's in a room that is whole again for each call."""
+        """Call something of the learner's in a folder that is whole again for each call."""
         for name in ("outputs", "cwd"):
             (self.folder / name).mkdir(exist_ok=True)
+        if not (self.folder / "outputs" / WEIGHTS_FILE).exists():      # may be read, not changed
+            with contextlib.suppress(OSError):
+                shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, self.folder / "outputs")
         os.chdir(self.folder / "cwd")
-        self.called, output = called, ShortOutput()
+        output = ShortOutput()
         try:
-            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            with (contextlib.redirect_stdout(output), contextlib.redirect_stderr(output),
+                  warnings.catch_warnings()):
                 return function(*arguments, **options)
         except BaseException as error:                 # SystemExit as well
-            raise explain(error, self.source, self.todo) from None
+            wrong = explain(error, self.source, self.todo, self.folder)
+            wrong.called = called
+            raise wrong from None
         finally:
             if output.tell():
                 name = self.todo.name if self.todo else "the file itself"
                 self.printed.setdefault(name, output.getvalue())
-            # settings that would change the answers of the functions to come
-            torch.set_grad_enabled(True)
-            torch.set_default_dtype(torch.float32)
-            if torch.get_default_device() != torch.device("cpu"):     # setting it imports much
-                torch.set_default_device(None)
+            usual_settings()
 
     def empty_folders(self):
         for name in ("cwd", "outputs"):
@@ -110,31 +133,52 @@ class Learner:
 
 # --- jobs -------------------------------------------------------------------------------
 def answer(job, folder):
-    """Do a job: the message on a TODO or on the file as a whole, or pictures in the folder."""
-    learner = Learner(SourceFile(job["file"]), folder)
-    if job["task"] == "show":
-        return {"kind": "done",
-                "problem": pictures.make_frames(learner, job["usable"], job["weights"])}
-    result = check(learner, BY_NAME.get(job["todo"]), set(job["right"]))
-    return {"kind": "result", "todo": learner.todo.name if learner.todo else "",
-            "result": vars(result), "printed": learner.printed}
-
-
-def check(learner, todo, right):
-    """The Result on a TODO (None: on the file), or on the file if it cannot be loaded."""
-    source, twice = learner.source, learner.source.remark(todo) if todo else ""
+    """Do a job: the message on a TODO or on the file as a whole, or on what was drawn."""
+    learner, todo = Learner(SourceFile(job["file"]), folder), BY_NAME.get(job.get("todo"))
     try:
-        learner.load(todo)
-        learner.todo = todo
-        if todo:
-            CHECKS[todo](learner, right)
+        if job["task"] == "draw":
+            return pictures.draw_frames(learner, OUTPUT_DIR, job["usable"], job["right"],
+                                        job["weights"])
+        result = check_todo(learner, todo, set(job["right"])) if todo else check_file(learner)
+    except BaseException as error:     # it must be taken neither for a right answer nor a wrong one
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        seen = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+        result = wrong_result(WrongError("checks-failed", seen), learner.source, todo)
+    usual_settings()
+    return {"result": vars(result), "printed": learner.printed}
+
+
+def check_file(learner):
+    """The Result on the file as a whole: can it be loaded, and does it make its model?"""
+    try:
+        learner.load()
+        learner.make_vae()
+    except WrongError as wrong:
+        return wrong_result(wrong, learner.source)
+    return Result("right")
+
+
+def check_todo(learner, todo, right):
+    """The Result on a TODO. What is wrong with the file is not its fault, and said elsewhere."""
+    source, twice = learner.source, learner.source.remark(todo)
+    with contextlib.suppress(WrongError):
+        learner.load()              # an error at the bottom of a file leaves what stands above it
+    if learner.module is None or not hasattr(learner.module, todo.owner or todo.name):
+        if learner.source.definitions(todo) or todo.owner:
+            return Result("unchecked", message="see the file as a whole")
+    try:
+        if todo.owner:
+            learner.make_vae()
+    except WrongError:
+        return Result("unchecked", message="see the file as a whole")
+    learner.todo = todo
+    try:
+        CHECKS[todo](learner, right)
         return Result("right", remark=twice)
-    except WrongError as error:
-        wrong = error
+    except WrongError as wrong:
         if wrong.hint in BY_RESULT:
-            wrong = source.without_effect(todo, wrong.seen) or wrong
+            better = source.mistake_in_text(todo, wrong.hint, wrong.seen)
+            if better:
+                better.called, wrong = wrong.called, better
         wrong.seen = "; ".join(filter(None, [wrong.seen, twice]))
-    except Exception as error:      # a mistake of the checks must not be taken for a right answer
-        wrong = WrongError("checks-failed", f"{type(error).__name__}: {error}")
-    wrong.called = wrong.called or learner.called
-    return wrong_result(wrong, source, learner.todo)
+        return wrong_result(wrong, source, todo)

@@ -1,72 +1,101 @@
-"""my_interpolation.png: what the learner's functions draw, beside what right ones draw.
+"""What the learner's functions draw: my_interpolation.png and .gif, and the walk of the challenge.
 
-The frames are made in the process of the learner's code (``make_frames``), the
-picture outside of it (``show``), where Matplotlib may be slow after all has been said.
-What needs torch is imported where it is used, because the outside does without.
+The files are made in the process of the learner's code (``draw_frames``) and put into
+their place outside of it (``show``), after all has been said. What needs torch is
+imported where it is used, because the outside does without.
 """
 
 import contextlib
+import os
+import shutil
+from pathlib import Path
 
 from tests.exercise.hints import MORPH, RESULT
+from tests.exercise.todos import CHALLENGE
 
 ANSWERED = {**RESULT, **MORPH}   # hints of functions that gave something, although it was wrong
-SECONDS = 10             # that the functions may take
+SECONDS = 10             # that the functions and the drawing may take
 SEED = 7                 # of the patterns that are drawn; training never saw them
 PARTS = ("encode", "decode", "interpolate")      # what a morph is made with
-PICTURE, GIF = "my_interpolation.png", "latent_walk.gif"
+MORPH_STEPS = 16         # of my_interpolation.gif, one way
+SIDE = 320               # pixels of one of its frames, at least
 
 
 # --- in the process of the learner's code ------------------------------------------------
-def make_frames(learner, usable, weights_file):
-    """Write rows.npy, the frames of the learner's functions and of right ones, or say why not.
+def draw_frames(learner, outputs, usable, right, weights_file):
+    """Make the files in the learner's folder: a dict that names them, or the problem.
 
-    ``usable`` holds the names of the functions that may be called; ``weights_file`` is
-    empty for the weights of the last run, or holds one path.
+    ``usable`` holds the names of the functions that may be called, ``right`` those that
+    are right; ``weights_file`` is empty for the weights of the last run, or holds one path.
     """
+    import imageio.v3 as iio
+    import matplotlib.style
     import numpy as np
     import torch
 
-    from patterns import PATTERN_TYPES, generate_patterns
+    from patterns import IMAGE_SIZE, PATTERN_TYPES, generate_patterns, png
     from tests.exercise.reference import ReferenceVAE, equal, interpolate
-    from vae_model import WeightsError, load_model, reconstruct
+    from vae_model import load_model, reconstruct
 
     images, labels = generate_patterns(len(PATTERN_TYPES), SEED)      # one of each type
     patterns = torch.from_numpy(images[labels.argsort()])
+    pairs = list(zip(patterns, patterns.roll(-1, dims=0)))
 
-    def morphs(function, model, *steps):
+    def morphs(function, model, pairs, *steps):
         """The frames of all morphs as one array (morphs, frames, pixels)."""
-        answers = [learner.call(function, model, a.clone(), b.clone(), *steps)
-                   for a, b in zip(patterns, patterns.roll(-1, dims=0))]
+        answers = [learner.call(function, model, a.clone(), b.clone(), *steps) for a, b in pairs]
         frames = [frame.detach() if isinstance(frame, torch.Tensor) else frame
                   for answer in answers for frame in answer]
         return np.stack(frames).reshape(len(answers), -1, patterns.shape[1])
 
     try:
         trained = load_model(*weights_file)
-    except WeightsError as error:
-        return str(error)
+    except ValueError as error:
+        return {"problem": str(error)}
     problem = "the last model was trained with other layers than SimpleVAE has: run " \
               "python latent_space_exploration.py once more, without options or edits"
     with contextlib.suppress(Exception):            # then it stays at the problem so far
-        weights = layer_by_layer(trained)
-        right_vae = ReferenceVAE(weights)
+        right_vae = ReferenceVAE(layer_by_layer(trained))
         codes = right_vae.encode(patterns).detach()
         if not equal(reconstruct(trained, patterns), right_vae.decode(codes).detach()):
             raise ValueError("other activations, or layers between")
         problem = "what is written gives no frames that could be drawn yet"
-        learner.load()
-        vae = learner.make_vae(weights)
-        for name in {"encode", "decode"} - set(usable):
-            setattr(vae, name, getattr(right_vae, name))
+        with contextlib.suppress(Exception):        # an error at its bottom is said elsewhere
+            learner.load()
+        vae = right_vae
+        if {"encode", "decode"} & set(usable):
+            vae = learner.make_vae(layer_by_layer(trained))
+            for name in {"encode", "decode"} - set(usable):
+                setattr(vae, name, getattr(right_vae, name))
         if "interpolate" not in usable:
             learner.module.interpolate = interpolate       # the challenge calls it, too
-        mine = morphs(learner.module.interpolate, vae)
-        right = morphs(interpolate, right_vae, mine.shape[1])
-        np.save(learner.folder / "rows.npy", np.stack([mine, right], axis=1).astype(float))
-        if "create_latent_walk_animation" in usable:
+        mine = morphs(learner.module.interpolate, vae, pairs)
+        expected = morphs(interpolate, right_vae, pairs, mine.shape[1])
+        made = learner.folder / "made"
+        made.mkdir(exist_ok=True)
+        with matplotlib.style.context("default"):
+            rows = np.stack([mine, expected], axis=1).astype(float)
+            (made / "interpolation.png").write_bytes(png(draw(rows, note(usable, right))))
+        files = ["interpolation.png"]
+        if "interpolate" in right:
+            steps = morphs(learner.module.interpolate, vae, pairs[:1], MORPH_STEPS)[0]
+            frames = [*steps, *steps[-2:0:-1]]             # there and back, each end once
+            block = np.ones([-(-SIDE // IMAGE_SIZE)] * 2)
+            iio.imwrite(made / "interpolation.gif", duration=80, loop=0, image=[
+                np.kron(255 * frame.reshape(IMAGE_SIZE, -1), block).astype(np.uint8)
+                for frame in frames])
+            files.append("interpolation.gif")
+        if CHALLENGE.name in right:
             learner.call(learner.module.create_latent_walk_animation, vae, patterns)
-        return ""
-    return problem
+            (learner.folder / "outputs" / gif_name(learner)).replace(made / "walk.gif")
+            files.append("walk.gif")
+        return {"files": files, "outputs": str(outputs)}
+    return {"problem": problem}
+
+
+def gif_name(learner):
+    """The name of the file that the challenge is to write."""
+    return Path(getattr(learner.module, "GIF_FILE", "latent_walk.gif")).name
 
 
 def layer_by_layer(trained):
@@ -77,50 +106,67 @@ def layer_by_layer(trained):
     return dict(zip(loud_weights(), values, strict=True))
 
 
-# --- outside of it ---------------------------------------------------------------------------
-def show(judgement, workshop, *weights_file):
-    """Let the pictures be made and publish them; returns a line that says what came of it."""
-    import numpy as np
-
-    from patterns import OUTPUT_DIR, png, publish
-
-    right = judgement.names("right")
-    usable = [todo.name for todo, one in judgement.results.items()
-              if one.state == "right" or one.hint in ANSWERED]
+def note(usable, right):
+    """Words for whose frames are drawn."""
     mine = [name for name in PARTS if name in usable]
-    if not right and not judgement.names("wrong"):
-        return ""
-    if not mine:
-        return "No picture: none of your functions gives anything that could be drawn yet."
-    job = {"task": "show", "file": str(judgement.source.path), "usable": usable,
-           "weights": [str(file) for file in weights_file]}
-    *_, last = workshop.run([job], SECONDS)
-    if last["kind"] != "done":
-        return "No picture: what is written did not get to its end with the trained weights."
-    if last["problem"]:
-        return f"No picture: {last['problem']}"
-    whole, amiss = len(mine) == len(PARTS), [name for name in mine if name not in right]
+    amiss = [name for name in mine if name not in right]
     which = "" if amiss == mine else f"{' and '.join(amiss)} "
-    state = f"\n({which}not right yet)" if amiss else ""
-    label = f"yours{state}" if whole else f"your {' and '.join(mine)}{state},\nthe rest is ours"
-    files = {PICTURE: png(draw, np.load(workshop.folder / "rows.npy"), label)}
-    line = (f"Picture: {OUTPUT_DIR / PICTURE}\n"
-            f"         above in each pair: {' '.join(label.split())}\n"
-            "         below in each pair: a right answer")
-    gif = workshop.folder / "outputs" / GIF
-    if gif.exists() and len(right) == len(judgement.results):
-        files[GIF] = gif.read_bytes()
-        line += f"\nGIF:     {OUTPUT_DIR / GIF} (open it in a browser)"
-    publish(files, OUTPUT_DIR)
-    return line
+    whose = "your frames" if len(mine) == len(PARTS) else f"your {' and '.join(mine)}"
+    return whose + (f"\n({which}not right yet)" if amiss else "")
 
 
 def draw(rows, maker):
-    """A figure of frames (morphs, 2, frames, pixels): the learner's above, right ones below."""
+    """A figure of frames (morphs, 2, frames, pixels): the learner's above, correct ones below."""
     from patterns import PATTERN_TYPES, grid_figure
 
     labels = [label for start, end in zip(PATTERN_TYPES, PATTERN_TYPES[1:] + PATTERN_TYPES[:1])
-              for label in (f"{start} to {end}\n{maker}", "a right answer")]
+              for label in (f"{start} to {end}\n{maker}", "correct frames")]
     return grid_figure("From pattern to pattern through the trained latent space",
                        rows.reshape(-1, *rows.shape[2:]), labels,
                        [str(number + 1) for number in range(rows.shape[2])])
+
+
+# --- outside of it ---------------------------------------------------------------------------
+def show(judgement, workshop, outputs=None, weights=()):
+    """Let the pictures be made and put them into their folder; returns lines on what came of it."""
+    right = judgement.names("right")
+    usable = [todo.name for todo, one in judgement.results.items()
+              if one.state == "right" or one.hint in ANSWERED]
+    if not right and not judgement.names("wrong"):
+        return ""
+    if not set(PARTS) & set(usable):
+        return "No picture: none of your functions returns anything that could be drawn yet."
+    message = workshop.run(SECONDS, task="draw", file=str(judgement.source.path), usable=usable,
+                           right=right, weights=list(map(str, weights)))
+    if "lost" in message:
+        return "No picture: your code did not end when it was run with the trained weights."
+    if "files" not in message:
+        return f"No picture: {message.get('problem') or message['result']['message']}"
+    outputs, lines = Path(outputs or message["outputs"]), []
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+        for made in message["files"]:
+            target = outputs / file_name(judgement.source.path, made)
+            shutil.copyfile(workshop.folder / "made" / made, f"{target}.new")
+            os.replace(f"{target}.new", target)        # a viewer never sees half a file
+            lines.append(f"{CAPTIONS[made]:13} {target}")
+    except OSError as error:
+        return f"No picture: {outputs} cannot be written ({error.strerror})"
+    whose = " ".join(note(usable, right).split())
+    rest = "" if set(PARTS) <= set(usable) else "; our functions do the rest"
+    lines[1:1] = [f"{'':13} top row of each pair: {whose}{rest}",
+                  f"{'':13} bottom row of each pair: correct frames"]
+    return "\n".join(lines)
+
+
+CAPTIONS = {"interpolation.png": "Picture:", "interpolation.gif": "Your morph:",
+            "walk.gif": "Your walk:"}
+
+
+def file_name(path, made):
+    """The name of a file in outputs; that of the starter never stands for another file."""
+    if path.name == "latent_starter.py":
+        return "latent_walk.gif" if made == "walk.gif" else f"my_{made}"
+    return f"{path.stem}_{made}"
+
+

@@ -1,13 +1,10 @@
 """The process in which the learner's code runs, seen from outside; nothing here needs torch.
 
-One bare Python process imports torch once, without having seen the learner's file,
-and then does what it is asked for: on Linux in a copy of itself (a fork), so that
-code that exits, hangs or crashes costs nothing but its own job. Elsewhere it is
-started again after such a loss.
+One Python process imports torch once and does one job after the other. It is started
+again only if a job takes it along: a loop without an end, or a crash.
 
-A job is a dict: a file, and the name of the TODO to check in it ("" for the file as a
-whole). It is answered by one message, a dict again: what was found out, or how the
-process was lost.
+A job is a dict: a file, and what to do with it, "check" with the name of a TODO ("" for
+the file as a whole) or "draw". It is answered by one message, a dict again.
 """
 
 import contextlib
@@ -28,23 +25,21 @@ from tests.exercise.report import Result, ascii_only, wrong_result
 from tests.exercise.todos import BY_NAME, TODOS, SourceFile
 
 ROOT = Path(__file__).resolve().parents[2]
+MARK = "@exercise "      # how the line of a message begins; others are Python's own words
 SECONDS = 5              # for one job
 SECONDS_IN_ALL = 15      # for all jobs on one file
-PATIENCE = 60            # seconds for whatever the process does besides, as imports
-BEGUN = "begun"          # stands in the trace before Python's last words on a job
+PATIENCE = 60            # seconds for whatever the process does besides, such as imports
 
 
 class LostError(Exception):
-    """The process cannot work; the text says why."""
+    """The checks themselves cannot work; the text says why."""
 
 
 class Workshop:
-    """Runs jobs in a process of its own; to be used in a ``with`` statement."""
+    """Does jobs in a process of its own; to be used in a ``with`` statement."""
 
-    def __init__(self, forks=sys.platform == "linux"):
-        self.forks = forks
+    def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="exercise-"))
-        self.trace = self.folder / "trace"      # what Python itself says, if it has to end
         self._start()
 
     def __enter__(self):
@@ -56,38 +51,41 @@ class Workshop:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self):
-        self.trace.unlink(missing_ok=True)
-        with open(self.trace, "a") as trace:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder),
-                 str(self.forks)],
-                cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1",
-                               "PYTHONSAFEPATH": ""},            # it is found in its folder
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=trace,
-                encoding="utf-8", start_new_session=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder)],
+            cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1",
+                           "MPLBACKEND": "Agg", "PYTHONSAFEPATH": ""},   # found in its folder
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            encoding="utf-8", errors="replace", start_new_session=True)
 
-    def run(self, jobs, seconds):
-        """Yield a message for each job, in order; one of the kind "lost" is the last."""
+    def run(self, seconds=SECONDS, **job):
+        """Return the message on a job. Raises LostError for a fault that is not the learner's."""
         if self.process.poll() is not None:      # it was lost with the last job
             self.process.communicate()
             self._start()
-        timer = threading.Timer(len(jobs) * seconds + PATIENCE, kill, [self.process])
+        timer = threading.Timer(seconds + PATIENCE, kill, [self.process])
         timer.start()
+        ready, words = False, []
         try:
             with contextlib.suppress(OSError):             # it ended already: hear what it said
-                self.process.stdin.write(json.dumps({"jobs": jobs, "seconds": seconds}) + "\n")
+                self.process.stdin.write(json.dumps(job | {"seconds": seconds}) + "\n")
                 self.process.stdin.flush()
-            for job in (*jobs, None):                      # the end comes after the last one
-                line = self.process.stdout.readline()
-                message = json.loads(line) if line else {"kind": "end", "code": self.process.wait()}
-                if message["kind"] != "end":
-                    yield message
-                elif job:
-                    trace = self.trace.read_text(encoding="utf-8", errors="replace")
-                    yield loss(job, message["code"], trace, seconds)
-                    return
+            for line in self.process.stdout:
+                if not line.startswith(MARK):
+                    words.append(line)
+                    continue
+                message = json.loads(line.removeprefix(MARK))
+                if "failed" in message:
+                    raise LostError(message["failed"])
+                if "begun" not in message:
+                    return message
+                ready, words = True, []
         finally:
             timer.cancel()
+        if not ready:
+            last = [line.strip() for line in words if line.strip()][-1:]
+            raise LostError(*last or [f"their process ended at once, with {self.process.wait()}"])
+        return loss(job, self.process.wait(), "".join(words), seconds)
 
 
 def kill(process):
@@ -97,34 +95,26 @@ def kill(process):
             os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
 
 
-def loss(job, code, trace, seconds):
-    """The message on a job that was lost, by the exit code and Python's last words.
-
-    Raises LostError if it was lost before the learner's code had begun.
-    """
-    if not trace.startswith(BEGUN):
-        *_, words = [f"their process ended at once, with {code}", *trace.splitlines()]
-        kind, _, sentence = words.partition(": ")
-        if kind == "patterns.ProgramError":           # which says where
-            raise LostError(sentence)
-        places = re.findall(r'File ".*?([^/\\]+)", (line \d+)', trace)
-        raise LostError(", ".join([words, *(places or [()])[-1]]))
-    source, name = SourceFile(job["file"]), job.get("todo", "")
-    place = re.search(re.escape(ascii_only(source.path.name)) + r'", line (\d+)', trace)
-    line = int(place[1]) if place else None                # the innermost one of the file
-    if "Timeout (" in trace:
-        hint, seen = ("endless" if line else "too-slow"), f"no end after {seconds:.0f} seconds"
+def loss(job, code, words, seconds):
+    """The message on a job that took the process along, by what Python said in the end."""
+    source, todo = SourceFile(job["file"]), BY_NAME.get(job.get("todo"))
+    frame = rf'{re.escape(ascii_only(source.path.name))}", line (\d+) in (\S+)'
+    places = [(int(line), name) for line, name in re.findall(frame, words)]    # innermost first
+    line = next((line for line, name in places if todo and name == todo.name),
+                places[0][0] if places else None)
+    if "Timeout (" in words:
+        hint, seen = ("endless" if line else "too-slow"), f"no end after {seconds:g} seconds"
+        line = line and source.loop_around(line)
     else:
         how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
-        hint, seen = ("ended" if code in range(256) else "crashed"), f"Python itself ended: {how}"
+        hint, seen = "crashed", f"Python itself ended: {how}"
     wrong = WrongError(hint, seen, line=line, show_line=bool(line))
-    result = wrong_result(wrong, source, BY_NAME.get(name))
-    return {"kind": "lost", "todo": name, "result": vars(result)}
+    return {"lost": True, "result": vars(wrong_result(wrong, source, todo)), "printed": {}}
 
 
 # --- one file ---------------------------------------------------------------------
 class Judgement:
-    """What is known of a learner's file: in the beginning, what its text alone shows."""
+    """What is known of a learner's file: at first, what its text alone shows."""
 
     def __init__(self, source):
         self.source = source
@@ -134,31 +124,29 @@ class Judgement:
 
     @property
     def exit_code(self):
-        return int(self.file.state == "wrong" or self.names("wrong") != [])
+        return int(self.file.state == "wrong" or self.names("wrong", "unchecked") != [])
 
-    def names(self, state):
-        """The names of the TODOs that are in a state."""
-        return [todo.name for todo, one in self.results.items() if one.state == state]
+    def names(self, *states):
+        """The names of the TODOs that are in one of some states."""
+        return [todo.name for todo, one in self.results.items() if one.state in states]
 
 
 def judge(path, workshop, seconds=SECONDS):
     """Check a learner's file in a workshop; returns a Judgement and never raises for the file."""
     judgement, end = Judgement(SourceFile(path)), time.monotonic() + SECONDS_IN_ALL
+    why, usable = "see the file as a whole", judgement.source.problem is None
     for name in ("", *judgement.names("begun")):
         left = end - time.monotonic()
-        if judgement.file.state == "wrong" or left <= 0:
+        if not usable or left <= 0:
+            why = "the others took all the time" if usable else why
             break
-        job = {"task": "check", "file": str(judgement.source.path), "todo": name,
-               "right": judgement.names("right")}
-        for message in workshop.run([job], min(seconds, left)):
-            judgement.printed |= message.get("printed", {})
-            result = Result(**message["result"])
-            if message["todo"]:
-                judgement.results[BY_NAME[message["todo"]]] = result
-            else:
-                judgement.file = result
-    why = "see the file as a whole" if judgement.file.state == "wrong" \
-        else "the others took all the time"
+        message = workshop.run(min(seconds, left), task="check", todo=name,
+                               file=str(judgement.source.path), right=judgement.names("right"))
+        judgement.printed |= message["printed"]
+        if name:
+            judgement.results[BY_NAME[name]] = Result(**message["result"])
+        else:
+            judgement.file, usable = Result(**message["result"]), "lost" not in message
     for name in judgement.names("begun"):
         judgement.results[BY_NAME[name]] = Result("unchecked", message=why)
     return judgement

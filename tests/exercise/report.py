@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.exercise.hints import HINTS
 from tests.exercise.todos import CHALLENGE, TODOS
@@ -9,6 +10,14 @@ from tests.exercise.todos import CHALLENGE, TODOS
 WIDTH = 99              # no line is longer
 MARK = "  {:9}"         # in front of each part of a message
 MOST_LINES = 2          # of what was seen, of a cause, of a place
+ROOT = Path(__file__).resolve().parents[2]
+TRY_NEXT = {            # file: what can be done with it
+    "solutions/latent_solution.py": "read solutions/latent_solution.py: another way to write it",
+    "latent_space_exploration.py":
+        "set LATENT_DIM = 2 in vae_model.py, train again, and run this file once more",
+    "solutions/latent_explorer.py":
+        "python solutions/latent_explorer.py: move through the latent space by hand",
+}
 WORDS = {"wrong": "not right yet\n{}", "unchecked": "not checked: {}"}
 
 
@@ -20,6 +29,7 @@ class Result:
     line: int = 1
     hint: str = ""       # a key of HINTS
     message: str = ""    # the four parts of a wrong answer; why something was not checked
+    cause: str = ""      # that part alone
     remark: str = ""     # beside a right answer
 
 
@@ -32,7 +42,8 @@ def wrong_result(wrong, source, todo=None):
     called = wrong.called or (f"{todo.name}(...)" if todo else f"python {source.path.name}")
     parts = {"called": called, "seen": wrong.seen, "cause": cause,
              "look at": f"{source.path.name}, line {line}: {look}"}
-    return Result("wrong", line, wrong.hint, "\n".join(part(*one) for one in parts.items()))
+    message = "\n".join(part(*one) for one in parts.items())
+    return Result("wrong", line, wrong.hint, message, cause)
 
 
 def part(name, text):
@@ -52,11 +63,22 @@ def verdict(judgement):
     lines = printed_lines(judgement.printed)
     if judgement.file.state == "wrong":
         lines += ["The file as a whole: not right yet", judgement.file.message]
-    for todo in TODOS:
-        result = judgement.results[todo]
-        words = WORDS.get(result.state, result.state).format(result.message)
-        lines.append(f"{todo.title}: {words}" + (f" ({result.remark})" if result.remark else ""))
-    return "\n".join(lines)
+    lines += [told(judgement, todo) for todo in TODOS]
+    return "\n".join([*lines, *judgement.source.notes()])
+
+
+def told(judgement, todo):
+    """The lines on one TODO."""
+    result = judgement.results[todo]
+    words = WORDS.get(result.state, result.state).format(result.message)
+    return f"{todo.title}: {words}" + (f" ({result.remark})" if result.remark else "")
+
+
+def overview(judgement):
+    """A line for each TODO that names its state alone, below what the code printed."""
+    states = [f"{todo.title}: {told(judgement, todo).splitlines()[0].split(': ')[1]}"
+              for todo in TODOS]
+    return "\n".join(printed_lines(judgement.printed) + states + judgement.source.notes())
 
 
 def printed_lines(printed):
@@ -72,11 +94,13 @@ def printed_lines(printed):
 
 def next_step(judgement):
     """The last lines."""
-    file = judgement.source.path.name
+    file = judgement.source.path
     if judgement.file.state == "wrong":
-        return f"Next: repair {file}, line {judgement.file.line}"
+        return f"Next: repair {file.name}, line {judgement.file.line}"
     ahead = [todo for todo in TODOS if judgement.results[todo].state != "right"]
     if ahead:
         next_one = "Next, if you like" if ahead[0] is CHALLENGE else "Next"
-        return f"{next_one}: {ahead[0].title} ({file}, line {judgement.results[ahead[0]].line})"
-    return "All four are right, well done! Compare with solutions/latent_solution.py."
+        return f"{next_one}: {ahead[0].title} ({file.name}, line {judgement.results[ahead[0]].line})"
+    return "\n".join(["All four are right, well done! What to try next:", *(
+        f"  {line}" for name, line in TRY_NEXT.items()
+        if (ROOT / name).exists() and ROOT / name != file)])

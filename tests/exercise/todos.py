@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.exercise.hints import WrongError
+from tests.exercise.hints import KNOWN_CODE, WrongError
 
 PURE = {          # functions and methods that change nothing: their result is all they do
     "relu", "sigmoid", "tanh", "encoder_fc1", "encoder_fc2", "fc_mu", "decoder_fc1", "decoder_fc2",
@@ -72,6 +72,11 @@ class SourceFile:
     def line(self, todo):
         return next((found.lineno for found in reversed(self.definitions(todo))), 1)
 
+    def line_with(self, todo, name):
+        """The first line of a TODO's function that has a name after a dot, or the def's line."""
+        lines = (node.end_lineno for node in self.nodes(todo, ast.Attribute) if node.attr == name)
+        return min(lines, default=self.line(todo))
+
     def state(self, todo):
         """Whether a TODO is "to do" or "begun"; one without its function counts as begun."""
         found = self.definitions(todo)
@@ -86,14 +91,47 @@ class SourceFile:
         return WrongError("misplaced", f"def {name} in line {line}, indented by {column} spaces",
                           line=line, name=name)
 
+    def imported_from(self, *packages):
+        """The modules of some packages that the file imports, by whatever kind of import."""
+        names = [alias.name for node in ast.walk(self.tree) if isinstance(node, ast.Import)
+                 for alias in node.names]
+        names += [node.module or "" for node in ast.walk(self.tree)
+                  if isinstance(node, ast.ImportFrom)]
+        return [name for name in names if name.split(".")[0] in packages
+                and name != "tests.exercise.run"]           # the starter's own
+
     def remark(self, todo):
         """What is worth a word, be the answer right or wrong."""
         lines = " and ".join(str(node.lineno) for node in self.definitions(todo))
-        twice = f"def {todo.name} stands in the lines {lines}; Python takes the last one"
+        twice = f"{todo.name} is defined in the lines {lines}; Python uses the last one"
         return twice if " " in lines else ""
 
-    def without_effect(self, todo, seen):
+    def notes(self):
+        """Lines on what the checks leave out, beside all verdicts."""
+        blocks = [node.lineno for node in self.tree.body if isinstance(node, ast.If)
+                  and ast.unparse(node.test).startswith("__name__ ==")]
+        return [f"(Line {line}: the checks do not run what stands under if __name__ there.)"
+                for line in blocks[1:]]
+
+    def loop_around(self, line):
+        """The line of the loop in the same function that a line stands in, or the line itself."""
+        around = [node for node in ast.walk(self.tree)
+                  if isinstance(node, (ast.While, ast.For, ast.FunctionDef))
+                  and node.lineno <= line <= node.end_lineno]
+        inner = max((number for number, node in enumerate(around)
+                     if isinstance(node, ast.FunctionDef)), default=-1)
+        loops = around[inner + 1:]
+        endless = [node for node in loops if isinstance(node, ast.While)] or loops
+        return endless[-1].lineno if endless else line
+
+    def mistake_in_text(self, todo, hint, seen):
         """The mistake, if any, that shows in the text of a function whose result is wrong."""
+        for node in self.definitions(todo)[-1:]:
+            for line in range(node.lineno, node.end_lineno + 1):
+                text = f"{hint} @{todo.name}: {self.text_of(line)}"
+                found = [known for expression, known in KNOWN_CODE if re.search(expression, text)]
+                if found:
+                    return WrongError(found[0], seen, line=line, show_line=True)
         for node in self.nodes(todo, ast.ExceptHandler, ast.Expr):
             match node:
                 case ast.ExceptHandler(body=[ast.Pass() | ast.Continue() | ast.Return()]):
@@ -101,6 +139,14 @@ class SourceFile:
                 case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))) if name in PURE:
                     return WrongError("dropped", seen, line=node.lineno, name=name)
         return None
+
+    def uses_as_steps(self, todo, name):
+        """Whether a TODO's function calls interpolate with an argument that holds a name."""
+        return any(isinstance(inner, ast.Name) and inner.id == name
+                   for call in self.nodes(todo, ast.Call)
+                   if ast.unparse(call.func).endswith("interpolate")
+                   for argument in [*call.args[3:], *(one.value for one in call.keywords)]
+                   for inner in ast.walk(argument))
 
     def returns_in_loop(self, todo):
         """Whether a loop of a TODO's function holds a return of its own."""

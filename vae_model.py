@@ -231,8 +231,10 @@ def draw_architecture(model):
     for x0, y0, x1, y1, style in arrows:
         axes.annotate("", xy=(x1, y1), xytext=(x0, y0),
                       arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
-    for x, y, text in (((codes - 1) / 2, -2.3, "encoder"),
-                       ((codes + last + 2) / 2, -2.3, "decoder"),
+    kinds = [", ".join(dict.fromkeys(type(layer).__name__ for layer in layers))
+             for layers in (model.encoder, model.decoder)]
+    for x, y, text in (((codes - 1) / 2, -2.3, f"encoder\n{kinds[0]}"),
+                       ((codes + last + 2) / 2, -2.3, f"decoder\n{kinds[1]}"),
                        (codes + 0.5, -3.6, "z = mu + exp(log_var / 2) * epsilon")):
         axes.text(x, y, text, ha="center", va="center", fontsize=9)
     return figure

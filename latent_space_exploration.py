@@ -4,9 +4,9 @@
     python latent_space_exploration.py --beta 4 --output-dir outputs/beta_4
     python latent_space_exploration.py --help      # everything that can be changed for one run
 
-Read vae_model.py first if a VAE is new to you. This file starts with the story:
-configuration, data, training, and the run that connects them. Then come the measures
-and figures that run() uses, and finally the command line. Importing it runs nothing.
+Read vae_model.py first if a VAE is new to you. The main line comes first: configuration,
+data, training, and the run that connects them. Then come the measures and figures that
+run() uses, and finally the command line. Importing this file runs nothing.
 """
 
 import argparse
@@ -22,8 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
-import numpy as np
-import torch
+try:
+    import numpy as np
+    import torch
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is missing: activate your environment (source .venv/bin/activate), "
+             "or install it (python -m pip install -r requirements.txt)")
 
 import patterns
 import vae_model
@@ -34,8 +38,8 @@ from vae_model import VAE, decode, kl_per_dimension, reconstruct, reconstruction
 EPOCHS = 200            # passes over the training patterns             (try: 1, 50, 400)
 BETA = 1.0              # weight of the KL term                         (try: 0, 0.5, 4)
 SEED = 42               # decides data, initial weights and noise
-LEARNING_RATE = 4e-3    # step size of Adam
-DECAY = 0.15            # share of the steps, at the end, in which the step size falls to 0
+LEARNING_RATE = 4e-3    # of Adam
+DECAY = 0.15            # final share of the training in which the learning rate falls to 0
 BETA_WARM_UP = 0        # steps in which beta rises from 0; an epoch has 8   (try: 800)
 BATCH_SIZE = 256        # patterns per training step
 NUM_TRAIN = 2048        # patterns to learn from
@@ -95,20 +99,16 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP,
     epochs : int, passes over ``data.train``, 1 or more
     beta : float, weight of the KL term
     seed : int, decides the order of the patterns and the noise of the codes
-    warm_up : int
-        Number of steps in which the weight of the KL term rises from 0 to ``beta``,
-        a remedy for posterior collapse (Bowman et al. 2016).
-    learning_rate : float, step size of Adam
+    warm_up : int, steps in which the weight of the KL term rises from 0 to ``beta``,
+        a remedy for posterior collapse (Bowman et al. 2016)
+    learning_rate : float, of Adam
     verbose : bool, print the losses at six epochs
 
     Returns
     -------
-    list of Record, at about fifty epochs, each the same ratio later than the one before
+    list of Record, at up to 51 epochs, about evenly spaced on a logarithmic scale
 
-    Raises
-    ------
-    FloatingPointError
-        If the training diverges: the model's output is no longer a number.
+    Raises a FloatingPointError if the training diverges.
     """
     torch.manual_seed(seed)
     steps_per_epoch = math.ceil(len(data.train) / BATCH_SIZE)
@@ -117,7 +117,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP,
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     # constant, then decaying linearly to 0: small steps settle what large steps found
     scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (steps - step) / (DECAY * steps + 1)))
+        optimizer, lambda done: min(1.0, (steps - done) / (DECAY * steps + 1)))
     step, history = 0, []
     for epoch in range(1, epochs + 1):
         model.train()
@@ -148,9 +148,9 @@ def spread_epochs(epochs, count):
 def evaluate(model, data, epoch):
     """A Record of the model, with the same noise in the codes each time.
 
-    So two epochs differ by what the model has learned, and not by luck.
+    Epochs then differ only by what the model has learned.
     """
-    with torch.random.fork_rng(devices=[]):    # the noise of the training goes on afterwards
+    with torch.random.fork_rng(devices=[]):    # restores the training's random state afterwards
         torch.manual_seed(0)
         recon, mu, log_var = model(data.held_out)
     return Record(
@@ -216,6 +216,7 @@ def print_findings(last, space, findings):
     """Print in numbers what the trained model can do."""
     print("\nReconstruction loss, in nats per image:")
     for what, nats in (
+        # a perfect copy of a gray pixel costs something: only black and white cost 0
         ("gray pixels (cannot be reduced)", findings.copy_loss),
         ("pixel noise (cannot be predicted)", findings.clean_loss - findings.copy_loss),
         ("noise of the code (sampling z around mu)", last.reconstruction - findings.mean_loss),
@@ -232,8 +233,8 @@ def print_findings(last, space, findings):
         print(f"  and {len(space.in_use) - 8} more")
     if len(unused):
         print(f"  {len(unused)} unused (largest KL {space.kl[unused].max():.3f})")
-    print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.         VAE   baseline')
-    for what, vae, simple, baseline in (
+    print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.   VAE baseline')
+    for what, vae, baseline, description in (
         ("samples from the prior near a pattern", f"{findings.samples:.1%}",
          f"{findings.samples_pca:.1%}", f"samples from PCA, {len(space.kl)} numbers"),
         ("midpoints within a type still near that type", f"{findings.midpoints:.1%}",
@@ -241,7 +242,7 @@ def print_findings(last, space, findings):
         ("frames between two types near none, of 6", f"{findings.frames_near_none:.1f}",
          f"{findings.frames_near_none_blended:.1f}", "pixels blended"),
     ):
-        print(f"  {what:44s} {vae:>7s} {simple:>7s}  {baseline}")
+        print(f"  {what:44s} {vae:>7s} {baseline:>8s}  {description}")
 
 
 # --- measures: where the patterns are -------------------------------------------
@@ -311,15 +312,16 @@ class Findings:
 
 def measure(model, data, space):
     """Take the measures of ``Findings`` on held-out patterns."""
-    far = far_pairs_of_one_type(data)
-    middle, blended_middle = (frames[1] for frames in paths(model, data, space, far, 3))
+    far = far_pairs_of_one_type(data)                # pair i starts at pattern i
+    (_, middle, _), (_, blended_middle, _) = paths(model, data, space, far, num_steps=3)
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     names = np.array(PATTERN_TYPES)[data.labels]
     samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
 
     def loss(guess):
-        return reconstruction_loss(torch.as_tensor(guess).float(), data.held_out).item() / len(far)
+        guess = torch.as_tensor(guess).float()
+        return reconstruction_loss(guess, data.held_out).item() / len(guess)
 
     return Findings(
         samples=np.mean(types_near(samples) != "none"),
@@ -375,20 +377,14 @@ def paths(model, data, space, pairs, num_steps=8):
 
 
 def count_near_none(frames):
-    """How many inner frames of a path are near no pattern: a mean over N paths.
-
-    ``frames`` is an array (num_steps, N, pixels).
-    """
+    """How many inner frames (num_steps, N, pixels) of N paths are near no pattern, on average."""
     inner = frames[1:-1].reshape(-1, frames.shape[-1])
     return np.sum(types_near(inner) == "none") / frames.shape[1]
 
 
 def mean_with_noise(clean):
-    """The mean of each pixel of ``clean`` over the noise, which is clipped to [0, 1].
-
-    It is the best guess for a pixel, since nobody can predict the noise. A hundred equally
-    likely amounts of noise stand for all.
-    """
+    """The mean of each clean pixel over its noise, the best guess for a noisy pixel in [0, 1]."""
+    # a hundred equally likely amounts of noise
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
 
@@ -466,7 +462,7 @@ def type_color(label):
 
 
 def type_marker(label):
-    """The shape of a type's centered line as a Matplotlib path."""
+    """A type's centered line as a Matplotlib path: all that is closer to it than 0.08."""
     from matplotlib.figure import Figure
 
     pixels = np.linspace(-0.5, 0.5, 81)
@@ -493,7 +489,7 @@ def show_thumbnails(axes, points, data):
 
 
 def draw_interpolation(model, data, space):
-    """From one line to another far away, and from the first type to the last, in two ways each."""
+    """Within the second type, and from the first type to the last, in two ways each."""
     far = far_pairs_of_one_type(data)[data.of_type(1)]
     farthest = far[rmse(data.clean[far[:, 0]], data.clean[far[:, 1]]).argmax()]
     ends = [data.of_type(0)[0], data.of_type(len(PATTERN_TYPES) - 1)[0]]
@@ -557,7 +553,7 @@ def draw_samples(model, data, findings, seed):
 def draw_traversal(model, space, max_rows=16):
     """A row for each dimension in use, and one for the first unused one; the others stay at 0."""
     values = np.linspace(-3, 3, 9)
-    dimensions = space.by_kl[:len(space.in_use) + 1][:max_rows]
+    dimensions = space.by_kl[:min(len(space.in_use) + 1, max_rows)]
     codes = np.zeros((len(dimensions), len(values), len(space.kl)))
     labels = []
     for row, dimension in enumerate(dimensions):
@@ -591,16 +587,12 @@ def parse_settings(arguments=None):
         description="Train a VAE on small patterns and draw the figures of the exercise page.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=EPOCHS,
-                        help="passes over the training patterns")
-    parser.add_argument("--latent-dim", type=int, default=vae_model.LATENT_DIM,
-                        help="dimensions of the latent space")
-    parser.add_argument("--beta", type=float, default=BETA,
-                        help="weight of the KL term in the loss")
-    parser.add_argument("--seed", type=int, default=SEED,
-                        help="random seed for data, initial weights and noise")
-    parser.add_argument("--output-dir", type=Path, default=patterns.OUTPUT_DIR,
-                        help="folder for the figures and the weights")
+    add = parser.add_argument
+    add("--epochs", type=int, default=EPOCHS, help="passes over the training patterns")
+    add("--latent-dim", type=int, default=vae_model.LATENT_DIM, help="size of a code")
+    add("--beta", type=float, default=BETA, help="weight of the KL term in the loss")
+    add("--seed", type=int, default=SEED, help="for data, initial weights and noise")
+    add("--output-dir", type=Path, default=patterns.OUTPUT_DIR, help="where the files go")
     settings = parser.parse_args(arguments)
     for name, lowest in (("epochs", 1), ("latent_dim", 2), ("beta", 0), ("seed", 0)):
         value = getattr(settings, name)
@@ -626,9 +618,8 @@ def write_file(file, content):
     os.replace(unfinished, file)
 
 
-def set_up_torch(seed):
-    """Make small matrices fast and runs repeatable; for programs, not for importers."""
-    torch.manual_seed(seed)
+def set_up_torch():
+    """Make small matrices fast; for programs, not for importers."""
     torch.set_num_threads(1)     # two threads gain nothing here and wait for each other
     # Adam's averages for unused dimensions fade to denormal numbers, which are slow
     torch.set_flush_denormal(True)
@@ -638,14 +629,11 @@ def main(arguments=None):
     """Run with command-line arguments (default: those of the program)."""
     settings = parse_settings(arguments)
     prepare_folder(settings.output_dir)
-    set_up_torch(settings.seed)
+    set_up_torch()
     try:
         run(settings)
-    except vae_model.ModelError as error:
-        sys.exit(str(error))
-    except FloatingPointError as error:
-        sys.exit(f"{error}. Try a smaller LEARNING_RATE (now {LEARNING_RATE:g}) or beta "
-                 f"(now {settings.beta:g}). Earlier outputs are unchanged.")
+    except (vae_model.ModelError, FloatingPointError) as error:
+        sys.exit(f"{error}. Earlier outputs are unchanged.")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@
 A line has a soft edge: its brightness falls off like a Gaussian. The position and the
 width of the line vary *continuously* from pattern to pattern, so that between any two
 lines of a type there are others. A latent space can pick up that continuity.
-
-First come the patterns, then ways to look at them.
 """
 
 import functools
@@ -42,7 +40,7 @@ DPI = 150                     # pixels per inch; a figure is 8 inches wide
 
 # --- the patterns ---------------------------------------------------------------
 def generate_patterns(num_patterns, rng, *, noise=NOISE):
-    """Draw random patterns, all types in equal shares and in mixed order.
+    """Sample random patterns, all types in equal shares and in mixed order.
 
     The noise is drawn last, so the same seed with ``noise=0`` gives the same
     patterns without their noise.
@@ -89,16 +87,16 @@ def clean_patterns():
 
     Where two shifts give one picture (a horizontal line moved along itself), it is kept once.
     """
-    shift = np.linspace(-MAX_SHIFT, MAX_SHIFT, 21)                # steps of 0.14 of 16 pixels
+    shift = np.linspace(-MAX_SHIFT, MAX_SHIFT, 21)                # steps of 0.14 pixels at 16 x 16
     shifts = np.array([(right, down) for right in shift for down in shift])
     images, labels = [], []
     for label in range(len(PATTERN_TYPES)):
         drawn = draw_patterns([label] * len(shifts), shifts, [LINE_WIDTH[0]] * len(shifts))
-        _, different = np.unique(drawn.round(5), axis=0, return_index=True)
+        _, first_of_each = np.unique(drawn.round(5), axis=0, return_index=True)
         for width in np.linspace(*LINE_WIDTH, 7):
-            label_of_each = [label] * len(different)
-            images.append(draw_patterns(label_of_each, shifts[different], [width] * len(different)))
-            labels += label_of_each
+            count = len(first_of_each)
+            images.append(draw_patterns([label] * count, shifts[first_of_each], [width] * count))
+            labels += [label] * count
     return np.concatenate(images).astype(np.float32), np.array(labels)
 
 
@@ -140,14 +138,14 @@ def show_images(images, name=None):
 
     Parameters
     ----------
-    images : array or tensor (N, pixels), (N, size, size) or one image of either shape,
-        from 0 (black) to 1 (white)
+    images : array or tensor (N, pixels) or (N, IMAGE_SIZE, IMAGE_SIZE), or a single image;
+        values from 0 (black) to 1 (white)
     name : str or None, of a PNG file in the folder ``outputs``; None prints
     """
     if hasattr(images, "detach"):                # a tensor, perhaps with gradients
         images = images.detach().cpu()
     images = np.asarray(images, dtype=float)
-    if images.shape[-2:] != (IMAGE_SIZE, IMAGE_SIZE):             # rows of pixels
+    if images.shape[-2:] != (IMAGE_SIZE, IMAGE_SIZE):             # (N, pixels) or (pixels,)
         size = math.isqrt(images.shape[-1])
         images = images.reshape(-1, size, size)
     images = images.reshape(-1, *images.shape[-2:])
@@ -166,7 +164,8 @@ def save_figure(file, draw, *arguments):
     """Write the figure that ``draw(*arguments)`` returns, and print where it is."""
     import matplotlib.style
 
-    with matplotlib.style.context("default"):      # whatever the reader's own settings are
+    file.parent.mkdir(exist_ok=True)
+    with matplotlib.style.context("default"):      # for drawing, too: the reader's may differ
         file.write_bytes(png(draw(*arguments)))
     print(f"Wrote {file}")
 
@@ -194,7 +193,7 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
     """A figure that holds one grid of images, with the arguments of ``show_grid``."""
     lines = [line for label in row_labels for line in label.split("\n")]
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)     # inches
-    above = "\n".join([title, *column_labels[:1], *[xlabel] * bool(xlabel)])
+    above = "\n".join(text for text in (title, *column_labels[:1], xlabel) if text)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)
     figure = new_figure(height + 0.5 + 0.2 * above.count("\n"), title)

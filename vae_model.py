@@ -3,11 +3,9 @@
     image x --encoder--> mu, log_var --reparameterize--> z --decoder--> recon_x
      (256)    (128, 128)     (8)                        (8)  (128, 128)  (256)
 
-The encoder outputs a small cloud of the latent space, N(mu, exp(log_var)), not a point.
+The encoder outputs a small cloud in the latent space, N(mu, exp(log_var)), not a point.
 The decoder must reproduce the image from any point of that cloud. This is why
 neighboring points decode to similar images.
-
-The file has four parts: the model; its loss; using a trained model; the model as a picture.
 
 Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 """
@@ -31,11 +29,8 @@ WEIGHTS_FILE = "vae_weights.pth"     # where a run keeps the weights of its trai
 class VAE(nn.Module):
     """Encoder, reparameterization and decoder, all of them small MLPs.
 
-    Parameters
-    ----------
-    input_dim : int, pixels per image
-    hidden_dim : int, neurons in each hidden layer
-    latent_dim : int, dimensions of the latent space
+    An image has ``input_dim`` pixels, a hidden layer ``hidden_dim`` neurons, and the latent
+    space ``latent_dim`` dimensions.
     """
 
     def __init__(self, input_dim=IMAGE_SIZE**2, hidden_dim=HIDDEN_DIM, latent_dim=LATENT_DIM):
@@ -94,10 +89,8 @@ def vae_loss(recon_x, x, mu, log_var, beta=1.0):
 
     Raises
     ------
-    ValueError
-        If the shapes of ``recon_x`` and ``x`` differ, or if a value is not in [0, 1].
-    FloatingPointError
-        If one of them holds NaN.
+    ValueError if the shapes of ``recon_x`` and ``x`` differ, or a value is not in [0, 1];
+    FloatingPointError if a value is NaN
     """
     kl = kl_per_dimension(mu, log_var).sum()
     return reconstruction_loss(recon_x, x) + beta * kl
@@ -113,7 +106,8 @@ def reconstruction_loss(recon_x, x):
     for name, values in (("x", x), ("recon_x", recon_x)):
         low, high = (bound.item() for bound in values.aminmax())
         if math.isnan(low):
-            raise FloatingPointError(f"{name} holds NaN: the training diverged")
+            raise FloatingPointError(f"{name} holds NaN, so the training diverged: try a smaller "
+                                     "LEARNING_RATE or beta")
         if low < 0 or high > 1:
             raise ValueError(f"{name} must be in [0, 1], but its values span {low:g} to {high:g}")
     # The same value as F.binary_cross_entropy(recon_x, x) in a third of its time, which
@@ -151,7 +145,7 @@ def sample_prior(model, count, seed):
 
 
 class ModelError(ValueError):
-    """A model that is missing, or whose layers do not fit: one sentence."""
+    """The model is missing, or its layers do not fit together."""
 
 
 def load_model(file=OUTPUT_DIR / WEIGHTS_FILE):
@@ -203,7 +197,7 @@ def linear_sizes(layers):
 def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
-    latent, codes, last = decoder[0], len(encoder), len(encoder) + len(decoder)
+    latent, mu, last = decoder[0], len(encoder), len(encoder) + len(decoder)     # mu: its column
     height = {size: 0.75 + 0.15 * math.sqrt(size) for size in (*encoder, *decoder)}
     height[latent] = min(height[latent], 1.8)                # the codes stay narrow
     figure = new_figure(3.5, "The VAE: the number of values for one image at each stage")
@@ -213,28 +207,29 @@ def draw_architecture(model):
     # where each box is: column, height of its middle, name, number of values, color
     boxes = [(column, 0, "hidden" if column else "image x", size, "#CFE5F3")
              for column, size in enumerate(encoder)]
-    boxes += [(codes, 1.1, "mu", latent, "#FCE3B0"), (codes, -1.1, "log_var", latent, "#FCE3B0"),
-              (codes + 1, 0, "z", latent, "#FCE3B0"), (codes + 1, -2.3, "epsilon", latent, "0.9")]
+    boxes += [(mu, 1.1, "mu", latent, "#FCE3B0"), (mu, -1.1, "log_var", latent, "#FCE3B0"),
+              (mu + 1, 0, "z", latent, "#FCE3B0"), (mu + 1, -2.3, "epsilon", latent, "0.9")]
     boxes += [(column, 0, "recon_x" if column == last else "hidden", size, "#C9EBDD")
-              for column, size in enumerate(decoder[1:], start=codes + 2)]
+              for column, size in enumerate(decoder[1:], start=mu + 2)]
     for x, y, name, size, color in boxes:
         axes.bar(x, height[size], 0.72, y - height[size] / 2, color=color, edgecolor="black")
         axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=min(9, 80 / last))
 
+    # an arrow leaves a box 0.36 right of its middle and enters the next one 0.36 left of it
     layer, arithmetic = {"arrowstyle": "->"}, {"arrowstyle": "->", "linestyle": "--"}
     arrows = [(x + 0.36, 0, x + 0.64, 0, layer)
-              for x in range(last) if x not in (codes - 1, codes)]
+              for x in range(last) if x not in (mu - 1, mu)]
     for y in (1.1, -1.1):
-        arrows += [(codes - 0.64, y, codes - 0.36, y, layer),
-                   (codes + 0.36, y, codes + 0.64, y / 4, arithmetic)]
-    arrows += [(codes + 1, -2.3 + height[latent] / 2, codes + 1, -height[latent] / 2, arithmetic)]
+        arrows += [(mu - 0.64, y, mu - 0.36, y, layer),
+                   (mu + 0.36, y, mu + 0.64, y / 4, arithmetic)]
+    arrows += [(mu + 1, -2.3 + height[latent] / 2, mu + 1, -height[latent] / 2, arithmetic)]
     for x0, y0, x1, y1, style in arrows:
         axes.annotate("", xy=(x1, y1), xytext=(x0, y0),
                       arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
     kinds = [", ".join(dict.fromkeys(type(layer).__name__ for layer in layers))
              for layers in (model.encoder, model.decoder)]
-    for x, y, text in (((codes - 1) / 2, -2.3, f"encoder\n{kinds[0]}"),
-                       ((codes + last + 2) / 2, -2.3, f"decoder\n{kinds[1]}"),
-                       (codes + 0.5, -3.6, "z = mu + exp(log_var / 2) * epsilon")):
+    for x, y, text in (((mu - 1) / 2, -2.3, f"encoder\n{kinds[0]}"),
+                       ((mu + last + 2) / 2, -2.3, f"decoder\n{kinds[1]}"),
+                       (mu + 0.5, -3.6, "z = mu + exp(log_var / 2) * epsilon")):
         axes.text(x, y, text, ha="center", va="center", fontsize=9)
     return figure

@@ -192,7 +192,7 @@ def end_with_parent():
 
 def study_one(setting, seed):
     """Train one setting with one seed: its measures, a dict, and pictures (12, pixels)."""
-    main_script.set_up_torch(seed)
+    main_script.set_up_torch()
     data = make_data(seed)
     model = make_model(setting.latent_dim, seed, setting.model_class)
     untrained = explore(model, data)

@@ -3,10 +3,11 @@
 Without Selenium, Chromium or its driver the tests of the page are skipped. The screenshot
 on the exercise page was taken with
 
-    chromium --headless --hide-scrollbars --window-size=1200,850 \\
+    chromium --headless --hide-scrollbars --window-size=1200,860 \\
         --screenshot=outputs/latent_explorer.png outputs/latent_explorer.html
 """
 
+import functools
 import json
 import re
 import shutil
@@ -23,6 +24,7 @@ import vae_model
 from solutions import latent_explorer
 
 PIXELS = patterns.IMAGE_SIZE**2
+TYPE_MARKER = functools.cache(exploration.type_marker)       # saves two seconds
 NEXT_FRAME = "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0]()))"
 
 
@@ -49,6 +51,7 @@ def make_model(name="default", latent_dim=8):
 def write(monkeypatch, tmp_path):
     """A function that lets the program write the page of a model, and returns its path."""
     monkeypatch.setattr(exploration, "NUM_TRAIN", 4)         # not needed here
+    monkeypatch.setattr(exploration, "type_marker", TYPE_MARKER)
 
     def write_page(model):
         monkeypatch.setattr(vae_model, "VAE", lambda latent_dim: model)
@@ -117,10 +120,11 @@ def open_page(browser, write):
     yield open_page_of
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    addresses = {event["params"]["request"]["url"] for event in events
-                 if event["method"] == "Network.requestWillBeSent"
-                 and event["params"]["documentURL"] == browser.current_url}
-    assert addresses - {"data:,"} == {browser.current_url}       # without its empty icon
+    address = browser.current_url
+    requests = {event["params"]["request"]["url"] for event in events
+                if event["method"] == "Network.requestWillBeSent"
+                and event["params"]["documentURL"] == address}
+    assert requests - {"data:,"} == {address}                # the page itself, no icon
 
 
 class Page:
@@ -222,9 +226,9 @@ def test_drawing_is_encoded(open_page):
     assert not page.value("x").any()
     page.drag("drawing", (1 / 32, 9 / 32), (0.5, 9 / 32), (31 / 32, 9 / 32))
     x = page.value("x")
-    # a stroke is like a line of the patterns
-    width, shift = np.mean(patterns.LINE_WIDTH), 9 / 32 - 0.5
-    np.testing.assert_allclose(x, patterns.draw_patterns([1], [(0, shift)], [width])[0], atol=0.05)
+    down = (np.arange(patterns.IMAGE_SIZE) + 0.5) / patterns.IMAGE_SIZE - 9 / 32
+    line = np.exp(-0.5 * (down / np.mean(patterns.LINE_WIDTH)) ** 2)         # as in the patterns
+    np.testing.assert_allclose(x, line.repeat(patterns.IMAGE_SIZE), atol=0.05)
     with torch.no_grad():
         mu, _ = page.model.encode(torch.tensor(x[None], dtype=torch.float32))
     np.testing.assert_allclose(page.check_views(), mu[0], atol=1e-5)

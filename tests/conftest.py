@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,21 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def short_run():
+    """A short real training, its data and its latent space; no test changes them."""
+    import torch
+
+    import latent_space_exploration as main_script
+
+    data = main_script.make_data(42)
+    torch.manual_seed(42)
+    model = main_script.VAE()
+    history = main_script.train(model, data, epochs=12, beta=1.0, seed=42, warm_up=0)
+    return SimpleNamespace(data=data, model=model, history=history,
+                           space=main_script.explore(model, data))
 
 
 # --- exercise 3 -----------------------------------------------------------------------

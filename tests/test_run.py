@@ -1,388 +1,373 @@
-"""The main script as its users meet it: runs, files, bad input, interruptions."""
+"""The story: data, training and what reaches it, measures, the printed numbers."""
 
-import math
-import os
+import itertools
 import re
-import runpy
-import signal
-import subprocess
-import sys
-from pathlib import Path
+import types
 
-import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+from torch.distributions import Normal, kl_divergence
+from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import latent_space_exploration as main_script
-from patterns import IMAGE_SIZE, PATTERN_TYPES, ProgramError
-from tests.slow_runs import (
-    EDITS,
-    MODULES,
-    OUTPUTS,
-    RESULTS_DPI,
-    assert_earlier_outputs_are_whole,
-    fill_with_earlier_outputs,
-)
-from vae_model import LATENT_DIM, VAE, draw_architecture, make_model, reconstruct, vae_loss
+import patterns
+import vae_model
+from latent_space_exploration import Findings, LatentSpace, Record, train
+from patterns import PATTERN_TYPES
+from vae_model import VAE
 
-ROOT = Path(main_script.__file__).parent
-FIGURES = OUTPUTS[:-1]
+
+# --- data -------------------------------------------------------------------------------
+def test_the_seed_decides_the_data_and_nothing_held_out_is_trained_on():
+    data, again, other = (main_script.make_data(seed) for seed in (5, 5, 6))
+    for name in ("train", "held_out", "clean", "labels"):
+        np.testing.assert_array_equal(getattr(data, name), getattr(again, name))
+        assert not np.array_equal(getattr(data, name), getattr(other, name)), name
+    assert len(data.train) == main_script.NUM_TRAIN
+    assert len(data.held_out) == main_script.NUM_HELD_OUT
+    trained_on = {image.tobytes() for image in data.train.numpy()}
+    assert not trained_on & {image.tobytes() for image in data.held_out.numpy()}
+
+
+def test_clean_patterns_are_those_held_out_without_their_noise():
+    data = main_script.make_data(5)
+    noise = (data.held_out.numpy() - data.clean)[(data.clean > 0.3) & (data.clean < 0.7)]
+    assert noise.std() == pytest.approx(patterns.NOISE, rel=0.1, abs=1e-6)
+    assert (patterns.nearest_pattern(data.clean)[1] == data.labels).mean() > 0.98
+
+
+def test_patterns_are_found_by_type():
+    data = main_script.make_data(0)
+    chosen = data.first_of_each_type(3)
+    assert data.labels[chosen].tolist() == [k for k in range(len(PATTERN_TYPES)) for _ in "abc"]
+    for label in range(len(PATTERN_TYPES)):
+        of_type = [i for i, other in enumerate(data.labels) if other == label]
+        assert data.of_type(label).tolist() == of_type
+        assert chosen[3 * label:3 * label + 3].tolist() == of_type[:3]
+
+
+# --- training -----------------------------------------------------------------------------
+def test_a_short_training_beats_every_constant_image(short_run):
+    images = short_run.data.held_out
+    constant = short_run.data.train.mean(dim=0).expand_as(images)
+    loss = F.binary_cross_entropy(constant, images, reduction="sum") / len(images)
+    first, *_, last = short_run.history
+    assert (first.epoch, last.epoch) == (1, 12)
+    assert last.reconstruction + last.kl < loss < first.reconstruction + first.kl
+    assert not short_run.model.training
 
 
 @pytest.fixture
-def torch_settings():
-    """Put back what ``main`` sets for its own process."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+def small(monkeypatch):
+    """Small data: (300, pixels) to train on in batches of 100."""
+    for name, value in (("NUM_TRAIN", 250), ("NUM_HELD_OUT", 40), ("BATCH_SIZE", 100)):
+        monkeypatch.setattr(main_script, name, value)
+    return main_script.make_data(0)
+
+
+def test_every_epoch_shows_every_training_pattern_once_in_another_order(small):
+    seen = []
+    model = VAE()
+    model.encoder.register_forward_hook(
+        lambda layer, given, result: seen.append((model.training, given[0].clone())))
+    train(model, small, epochs=3, beta=1.0, seed=0)
+    trained_on = [images for training, images in seen if training]
+    judged_on = [images for training, images in seen if not training]
+    assert [len(batch) for batch in trained_on] == 3 * [100, 100, 50]
+    orders = [torch.cat(trained_on[start:start + 3]) for start in (0, 3, 6)]
+    assert not torch.equal(orders[0], orders[1]) and not torch.equal(orders[1], orders[2])
+    assert not torch.equal(orders[0], small.train)
+    as_set = {row.tobytes() for row in small.train.numpy()}
+    for order in orders:
+        assert {row.tobytes() for row in order.numpy()} == as_set
+    assert judged_on and all(len(images) <= 40 for images in judged_on)
+
+
+def weights_and_rates(data, **options):
+    """The weight of the KL term and the step size of each step: of a model that stands still.
+
+    Its decoder ignores the code and its mu is 1, so the gradient of mu is that of the KL term.
+    """
+    seen, model = [], VAE()
+    with torch.no_grad():
+        for weights in (*model.decoder.parameters(), model.fc_mu.weight):
+            weights.zero_()
+        model.fc_mu.bias.fill_(1)
+    handle = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: seen.append((model.fc_mu.bias.grad[0].item(),
+                                           optimizer.param_groups[0]["lr"])))
+    train(model, data, seed=0, **options)
+    handle.remove()
+    return np.array(seen).T
+
+
+@pytest.mark.parametrize(("warm_up", "expected"), [
+    (0, [3] * 9), (4, [0.75, 1.5, 2.25, *[3] * 6]), (18, np.arange(1, 10) / 6)])
+def test_the_gradient_is_that_of_this_batch_with_the_weight_of_this_step(
+        small, monkeypatch, warm_up, expected):
+    monkeypatch.setattr(main_script, "LEARNING_RATE", 1e-9)
+    weights, _ = weights_and_rates(small, epochs=3, beta=3.0, warm_up=warm_up)
+    np.testing.assert_allclose(weights, expected, rtol=1e-3)
+
+
+def test_the_step_size_is_constant_and_falls_to_zero_in_the_end(small, monkeypatch):
+    monkeypatch.setattr(main_script, "LEARNING_RATE", 1e-9)
+    monkeypatch.setattr(main_script, "DECAY", 0.25)
+    _, rates = weights_and_rates(small, epochs=40, beta=1.0)
+    rates = rates * 1e9
+    np.testing.assert_allclose(rates[:89], 1)
+    falls = -np.diff(rates[90:])
+    np.testing.assert_allclose(falls, falls[0])                        # a straight line
+    assert falls[0] > 0 and 0 < rates[-1] < 0.05
+
+
+def test_the_seed_decides_order_and_noise(small):
+    def trained(seed, beta=1.0):
+        torch.manual_seed(0)
+        model = VAE()
+        train(model, small, epochs=1, beta=beta, seed=seed)
+        return torch.cat([weights.flatten() for weights in model.parameters()])
+
+    assert torch.equal(trained(1), trained(1))
+    assert not torch.equal(trained(1), trained(2))
+    assert not torch.equal(trained(1), trained(1, beta=2.0))
+
+
+def test_records_are_many_early_and_few_late_and_say_so(small, capsys):
+    history = train(VAE(), small, epochs=60, beta=4.0, seed=0, verbose=True)
+    epochs = [record.epoch for record in history]
+    assert epochs[:10] == list(range(1, 11)) and epochs[-1] == 60 and 30 < len(epochs) <= 51
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [int(line[0]) for line in lines] == [1, 2, 5, 12, 26, 60]
+    by_epoch = {record.epoch: record for record in history}
+    for epoch, loss, reconstruction, kl in lines:
+        record = by_epoch[int(epoch)]
+        assert float(reconstruction) == pytest.approx(record.reconstruction, abs=0.006)
+        assert float(kl) == pytest.approx(record.kl, abs=0.006)
+        assert float(loss) == pytest.approx(record.reconstruction + 4 * record.kl, abs=0.006)
+    assert len(train(VAE(), small, epochs=1, beta=1.0, seed=0)) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_every_judgment_uses_the_same_noise_and_leaves_that_of_the_training_alone(small):
+    model = VAE()
+    state = torch.get_rng_state()
+    one = main_script.evaluate(model, small, 1)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(1)
+    assert main_script.evaluate(model, small, 1).reconstruction == one.reconstruction
+
+
+def test_a_record_is_in_nats_per_image(small):
+    model = VAE()
+    with torch.no_grad():
+        model.fc_var.weight.zero_()
+        model.fc_var.bias.fill_(-60)                       # next to no noise
+    record = main_script.evaluate(model, small, 3)
+    mu, log_var = model.encode(small.held_out)
+    loss = F.binary_cross_entropy(model.decoder(mu), small.held_out, reduction="sum") / 40
+    kl = kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(0.0, 1.0)).sum() / 40
+    assert record.epoch == 3
+    assert record.reconstruction == pytest.approx(loss.item(), rel=1e-4)
+    assert record.kl == pytest.approx(kl.item(), rel=1e-4)
+    np.testing.assert_allclose(
+        record.pictures, model.decoder(mu)[small.first_of_each_type(1)].detach(), atol=1e-6)
+
+
+# --- what reaches the training ----------------------------------------------------------
+class StopHereError(Exception):
+    """The run came as far as its training."""
+
+
+@pytest.fixture
+def what_is_trained(monkeypatch, tmp_path):
+    """Runs the main script up to its training, and gives what that is called with."""
+    def run(*options):
+        calls = []
+
+        def record(model, data, *, epochs, beta, seed, warm_up, verbose):
+            calls.append(types.SimpleNamespace(model=model, data=data, epochs=epochs, beta=beta,
+                                               seed=seed, warm_up=warm_up, verbose=verbose))
+            raise StopHereError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(main_script, "train", record)
+            with pytest.raises(StopHereError):
+                main_script.main([*options, "--output-dir", str(tmp_path)])
+        return calls[0]
+
+    yield run
     torch.set_flush_denormal(False)
 
 
-def run_slowly(folder):
-    """The folder of the slow runs, and what they printed."""
-    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
-    done = subprocess.run(
-        [sys.executable, "-B", str(ROOT / "tests" / "slow_runs.py"), str(folder)],
-        env=environment, text=True, capture_output=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    # other packages may warn of what they like; no warning is about a line of ours
-    assert not any(f"{name}.py" in done.stderr for name in MODULES), done.stderr
-    return folder, done.stdout
+def test_all_options_reach_the_training(what_is_trained):
+    call = what_is_trained("--epochs", "3", "--latent-dim", "5", "--beta", "2.5", "--seed", "9")
+    assert (call.epochs, call.beta, call.seed) == (3, 2.5, 9) and call.verbose
+    assert call.model.fc_mu.out_features == 5
+    assert torch.equal(call.data.train, main_script.make_data(9).train)
 
 
-BACKGROUND = {"slow runs": run_slowly}
+def test_all_constants_reach_the_training(what_is_trained, monkeypatch):
+    for name, value in (("EPOCHS", 7), ("BETA", 0.5), ("SEED", 11), ("BETA_WARM_UP", 13)):
+        monkeypatch.setattr(main_script, name, value)
+    monkeypatch.setattr(vae_model, "LATENT_DIM", 6)
+    call = what_is_trained()
+    assert (call.epochs, call.beta, call.seed, call.warm_up) == (7, 0.5, 11, 13)
+    assert call.model.fc_mu.out_features == 6
+    assert torch.equal(call.data.held_out, main_script.make_data(11).held_out)
 
 
-@pytest.fixture(scope="module")
-def finished_runs(background):
-    return background["slow runs"].result()
+def test_the_seed_decides_the_first_weights(what_is_trained):
+    one, again, other = (what_is_trained("--seed", seed).model.fc_mu.weight
+                         for seed in ("1", "1", "2"))
+    assert torch.equal(one, again) and not torch.equal(one, other)
 
 
-@pytest.fixture(scope="module")
-def finished_run(finished_runs):
-    """Results and output of the script as it is handed out, run with a few epochs."""
-    folder, output = finished_runs
-    return folder / "results", output.split("Data ")[1].split("==")[0]
+# --- measures -----------------------------------------------------------------------------
+def test_the_codes_are_those_of_the_held_out_patterns(short_run):
+    mu, log_var = short_run.model.encode(short_run.data.held_out)
+    kl = kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(0.0, 1.0)).mean(dim=0)
+    np.testing.assert_allclose(short_run.space.mu, mu.detach(), atol=1e-6)
+    np.testing.assert_allclose(short_run.space.kl, kl.detach(), atol=1e-5)
 
 
-# --- importing and asking for help ------------------------------------------------
-def test_the_help_shows_the_defaults(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main_script.main(["--help"])
-    assert stop.value.code == 0
-    output = " ".join(capsys.readouterr().out.split())
-    for default in (main_script.EPOCHS, LATENT_DIM, main_script.BETA, main_script.SEED):
-        assert f"(default: {default})" in output
+def test_dimensions_are_in_use_above_the_limit_and_sorted_by_kl():
+    limit = main_script.IN_USE_KL
+    space = LatentSpace(None, np.array([0.0, 3, limit / 2, 5, 2 * limit]), None, None, ())
+    assert space.by_kl.tolist() == [3, 1, 4, 2, 0] and space.in_use.tolist() == [3, 1, 4]
 
 
-@pytest.mark.parametrize("name", ["patterns", "vae_model", "latent_space_exploration"])
-def test_importing_a_module_does_nothing(name, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    before = torch.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
-    runpy.run_path(str(ROOT / f"{name}.py"), run_name=name)
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert (torch.get_num_threads(), signal.getsignal(signal.SIGINT)) == before[1:]
-    assert capsys.readouterr() == ("", "")
-    assert list(tmp_path.iterdir()) == []
-
-
-# --- bad input ------------------------------------------------------------------
-@pytest.mark.parametrize(("option", "values", "allowed"), [
-    ("--epochs", ("0", "-5", "2.5", "many", "nan", "inf", "100001"), "from 1 to 100000"),
-    ("--latent-dim", ("1", "0", "513", "8.0", ""), "from 2 to 512"),
-    ("--seed", ("-1", "4294967296", "x"), "from 0 to 4294967295"),
-    ("--beta", ("-0.1", "nan", "inf", "-inf", "1001", "one"), "from 0 to 1000"),
-    ("--output-dir", ("",), "must be the name of a folder"),
-])
-def test_bad_options_get_one_sentence(option, values, allowed, capsys, monkeypatch):
-    monkeypatch.setattr(main_script, "run", lambda settings: pytest.fail("training began"))
-    for value in values:
-        with pytest.raises(SystemExit) as stop:
-            main_script.main([f"{option}={value}"])
-        output, errors = capsys.readouterr()
-        assert stop.value.code == 2
-        assert output == ""
-        assert len(errors.splitlines()) == 1
-        for part in (option, allowed, repr(value)):
-            assert part in errors
-
-
-@pytest.mark.parametrize(("name", "value"), [
-    ("EPOCHS", 0), ("EPOCHS", 2.0), ("BETA", float("nan")), ("BETA", "1"), ("SEED", -1),
-    ("LEARNING_RATE", -1.0), ("LEARNING_RATE", float("nan")), ("COOL_DOWN", 1.5),
-    ("BATCH_SIZE", 256.0), ("BATCH_SIZE", 0), ("NUM_TRAIN", 0), ("NUM_HELD_OUT", 3),
-    ("NUM_SAMPLES", -1), ("ALIVE_KL", None)])
-def test_a_constant_that_cannot_be_is_named_with_its_file(name, value, monkeypatch):
-    monkeypatch.setattr(main_script, "run", lambda settings: pytest.fail("training began"))
-    monkeypatch.setattr(main_script, name, value)
-    with pytest.raises(ProgramError, match=rf"^{name} in latent_space_exploration.py must be .*"):
-        main_script.main([])
-
-
-def test_an_output_folder_that_cannot_be_written_is_named_first(monkeypatch, tmp_path):
-    monkeypatch.setattr(main_script, "run", lambda settings: pytest.fail("training began"))
-    (tmp_path / "vae_weights.pth").mkdir()
-    with pytest.raises(ProgramError, match="vae_weights.pth .* must be a file or nothing"):
-        main_script.main(["--output-dir", str(tmp_path)])
-    with pytest.raises(ProgramError, match="files must be writable"):
-        main_script.main(["--output-dir", str(ROOT / "patterns.py")])
-
-
-# --- runs that fail -------------------------------------------------------------------
-@pytest.fixture
-def earlier_outputs(tmp_path):
-    """An output folder with files of an earlier run, which have to survive the test."""
-    fill_with_earlier_outputs(tmp_path)
-    yield tmp_path
-    assert_earlier_outputs_are_whole(tmp_path)
-
-
-def few_epochs(folder):
-    return ["--epochs", "2", "--output-dir", str(folder)]
-
-
-@pytest.mark.usefixtures("torch_settings")
-@pytest.mark.parametrize("rate", [1e5, 1e6])
-def test_a_diverging_run_says_what_to_try(earlier_outputs, capsys, monkeypatch, rate):
-    monkeypatch.setattr(main_script, "LEARNING_RATE", rate)
-    monkeypatch.setattr(main_script, "NUM_TRAIN", 2048)
-    assert main_script.main(few_epochs(earlier_outputs)) == 1
-    errors = capsys.readouterr().err
-    assert len(errors.splitlines()) == 1
-    assert "smaller LEARNING_RATE" in errors
-
-
-@pytest.mark.usefixtures("torch_settings")
-def test_a_figure_that_fails_leaves_the_earlier_ones(earlier_outputs, monkeypatch):
-    def fail(*_):
-        raise OSError("disk full")
-    monkeypatch.setattr(main_script, "draw_latent_space", fail)       # the second figure
-    for name, size in (("NUM_TRAIN", 50), ("NUM_HELD_OUT", 8), ("NUM_SAMPLES", 1)):
-        monkeypatch.setattr(main_script, name, size)
-    with pytest.raises(OSError, match="disk full"):
-        main_script.main(few_epochs(earlier_outputs))
-
-
-# --- training ------------------------------------------------------------------------
-def test_the_rate_is_constant_and_falls_to_zero_in_the_end(monkeypatch):
-    monkeypatch.setattr(main_script, "LEARNING_RATE", 2.0)
-    monkeypatch.setattr(main_script, "COOL_DOWN", 0.25)
-    rates = [main_script.learning_rate(step, 1000) for step in range(1, 1001)]
-    assert rates[:749] == [2.0] * 749
-    falls = -np.diff(rates[750:])
-    np.testing.assert_allclose(falls, falls[0])              # a straight line
-    assert 0 < rates[-1] < 0.01
-    monkeypatch.setattr(main_script, "COOL_DOWN", 0)
-    assert main_script.learning_rate(1000, 1000) == 2.0
-
-
-def test_in_a_warm_up_the_weight_of_the_kl_term_rises_to_beta(monkeypatch):
-    seen = []
-    def note(*arguments):
-        seen.append(arguments[4])
-        return vae_loss(*arguments)
-    monkeypatch.setattr(main_script, "vae_loss", note)
-    monkeypatch.setattr(main_script, "NUM_TRAIN", 50)
-    monkeypatch.setattr(main_script, "BATCH_SIZE", 10)
-    data = main_script.make_data(0)
-    for warm_up, expected in ((0, [3] * 10), (4, [0.75, 1.5, 2.25] + [3] * 7)):
-        seen.clear()
-        list(main_script.train(VAE(), data, epochs=2, beta=3, seed=0, warm_up=warm_up))
-        assert seen == expected
-
-
-@pytest.mark.usefixtures("torch_settings")
-def test_dropout_is_seeded_and_rests_while_the_model_is_judged(monkeypatch):
-    monkeypatch.setattr(main_script, "NUM_TRAIN", 50)
-    data, pictures = main_script.make_data(0), []
-    with torch.random.fork_rng():
-        for _ in range(2):
-            main_script.set_up_torch(3)
-            model = make_model(2, 0)
-            model.encoder.append(torch.nn.Dropout(0.5))
-            list(main_script.train(model, data, epochs=2, beta=1, seed=0))
-            pictures += [reconstruct(model, data.held_out) for _ in range(2)]
-    for picture in pictures[1:]:
-        np.testing.assert_array_equal(picture, pictures[0])
-
-
-def test_held_out_patterns_are_not_trained_on():
-    data = main_script.make_data(0)
-    train = {row.tobytes() for row in data.train.numpy()}
-    assert not train & {row.tobytes() for row in data.held_out.numpy()}
-    chosen = data.first_of_each_type(2)
-    assert data.labels[chosen].tolist() == sorted([*range(len(PATTERN_TYPES))] * 2)
-
-
-@pytest.mark.parametrize(("epochs", "expected"), [
-    (200, [1, 50, 100, 150, 200]), (1, [1]), (2, [1, 2]), (10, [1, 2, 5, 8, 10])])
-def test_milestones(epochs, expected):
-    assert main_script.milestones(epochs) == expected
-    assert set(expected) <= main_script.epochs_to_record(epochs)
-    assert max(main_script.epochs_to_record(epochs)) == epochs
-
-
-# --- figures ----------------------------------------------------------------------------
-def plane_of(codes, labels):
-    return main_script.LatentSpace(codes, None, *main_script.choose_plane(codes, labels))
-
-
-def test_the_plane_is_orthonormal_and_holds_the_directions_of_the_centres():
-    rng = np.random.default_rng(1)
+def test_the_plane_goes_through_the_centers_of_the_types():
     labels = np.repeat(np.arange(4), 25)
-    centres = np.zeros((4, 6))
-    centres[:, [1, 4]] = [(5, 0), (-5, 0), (0, 3), (0, -3)]     # they differ in z2 and z5 alone
-    codes = centres[labels] + 0.01 * rng.normal(size=(100, 6))
-    plane = plane_of(codes, labels)
-    np.testing.assert_allclose(plane.axes @ plane.axes.T, np.eye(2), atol=1e-9)
-    np.testing.assert_allclose(np.abs(plane.axes), np.eye(6)[[1, 4]], atol=0.02)
-    np.testing.assert_allclose(
-        plane.project(plane.origin + np.array([[2.0, -1.0]]) @ plane.axes), [[2, -1]], atol=1e-9)
+    centers = np.zeros((4, 6))
+    centers[:, [1, 4]] = [(5, 0), (-5, 0), (0, 3), (0, -3)]     # differ in z[1], then in z[4]
+    codes = 7 + centers[labels] + 0.01 * np.random.default_rng(1).normal(size=(100, 6))
+    codes[:, 0] += np.tile(np.linspace(-50, 50, 25), 4)         # spread within the types
+    origin, axes, names = main_script.choose_plane(codes, labels)
+    space = LatentSpace(codes, None, origin, axes, names)
+    np.testing.assert_allclose(np.abs(axes), np.eye(6)[[1, 4]], atol=0.02)
+    np.testing.assert_allclose(np.abs(space.project(7 + centers)), np.abs(centers[:, [1, 4]]),
+                               atol=0.05)
+    assert "direction 1" in names[0] and "direction 2" in names[1]
 
 
-def test_the_view_is_square_even_for_points_on_a_line():
-    (left, right), (low, high) = main_script.square_view(np.array([[0.0, 5.0], [2.0, 5.0]]))
-    assert right - left == pytest.approx(high - low)
-    assert left < 0
-    assert right > 2
-    assert low < 5 < high
-    (left, right), _ = main_script.square_view(np.zeros((3, 2)))      # collapsed to a point
-    assert left < right
-
-
-def test_two_dimensions_show_their_raw_axes():
+def test_two_dimensions_are_their_own_plane():
     codes = np.random.default_rng(2).normal(size=(40, 2))
-    plane = plane_of(codes, np.repeat(np.arange(4), 10))
-    np.testing.assert_array_equal(plane.project(codes), codes)
-    assert "z1" in plane.names[0]
+    origin, axes, names = main_script.choose_plane(codes, np.repeat(np.arange(4), 10))
+    space = LatentSpace(codes, None, origin, axes, names)
+    np.testing.assert_array_equal(space.project(codes), codes)
+    assert names == ("z[0]", "z[1]")
 
 
-def with_layers(hidden_layers, latent_dim):
-    """A VAE with other numbers of layers."""
-    model = VAE(latent_dim=latent_dim)
-    middle = [torch.nn.Linear(128, 128) for _ in range(hidden_layers - 1)]
-    model.encoder = torch.nn.Sequential(torch.nn.Linear(IMAGE_SIZE**2, 128), *middle)
-    model.decoder = torch.nn.Sequential(
-        torch.nn.Linear(latent_dim, 128), *middle, torch.nn.Linear(128, IMAGE_SIZE**2))
-    return model
+def test_every_finding_against_a_plain_count(short_run, monkeypatch):
+    monkeypatch.setattr(main_script, "NUM_SAMPLES", 150)
+    model, data, mu = short_run.model, short_run.data, short_run.space.mu
+    found = main_script.measure(model, data, short_run.space)
+
+    def decoded(code):
+        return vae_model.decode(model, code)
+
+    def near(images):
+        return list(patterns.types_near(np.array(images)))
+
+    def nats(images):
+        return F.binary_cross_entropy(torch.as_tensor(images).float(), data.held_out,
+                                      reduction="sum").item() / len(data.held_out)
+
+    assert found.samples == np.mean(
+        [name != "none" for name in near(vae_model.sample_prior(model, 150, 0))])
+    linear = main_script.sample_pca(data.train.numpy(), mu.shape[1], 150, 0)
+    assert found.samples_pca == np.mean([name != "none" for name in near(linear)])
+
+    middles, blends, types_of_both = [], [], []
+    for one, label in enumerate(data.labels):
+        same_type = data.of_type(label)
+        far = same_type[patterns.rmse(data.clean[same_type], data.clean[one]).argmax()]
+        middles.append(decoded((mu[one] + mu[far]) / 2))
+        blends.append((data.clean[one] + data.clean[far]) / 2)
+        types_of_both.append(PATTERN_TYPES[label])
+    for share, images in ((found.midpoints, middles), (found.midpoints_blended, blends)):
+        expected = np.mean([a == b for a, b in zip(near(images), types_of_both)])
+        assert share == pytest.approx(expected, abs=0.01)         # of two equally far, either
+
+    codes, pixels, pairs = [], [], 0
+    for one, other in itertools.combinations(range(len(PATTERN_TYPES)), 2):
+        for a, b in list(zip(data.of_type(one), data.of_type(other)))[:50]:
+            pairs += 1
+            for alpha in np.arange(1, 7) / 7:
+                codes.append((1 - alpha) * mu[a] + alpha * mu[b])
+                pixels.append((1 - alpha) * data.clean[a] + alpha * data.clean[b])
+    for frames, images in ((found.frames_near_none, decoded(np.array(codes))),
+                           (found.frames_near_none_blended, pixels)):
+        assert frames == pytest.approx(near(images).count("none") / pairs, abs=0.05)
+
+    assert found.copy_loss == pytest.approx(nats(data.held_out), rel=1e-4)
+    assert found.mean_loss == pytest.approx(nats(decoded(mu)), rel=1e-4)
+    best_guess = main_script.mean_with_noise(data.clean)
+    assert found.clean_loss == pytest.approx(nats(best_guess), rel=1e-4)
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 200])
-def test_the_loss_curves_have_a_scale_that_names_epochs(epochs):
-    data = main_script.make_data(0)
-    records = [main_script.Record(epoch, 70.0, 9.0) for epoch in range(1, epochs + 1)]
-    shown = main_script.milestones(epochs)
-    snapshots = {record: data.held_out[:4].numpy() for record in records if record.epoch in shown}
-    figure = main_script.draw_progression(data, records, snapshots, 60.0, 1.0)
-    figure.draw_without_rendering()
-    upper, lower = figure.axes[1:]
-    low, high = lower.get_xlim()
-    ticks = [label.get_text() for label, place in zip(lower.get_xticklabels(), lower.get_xticks())
-             if low <= place <= high]
-    assert len(ticks) >= 2 and {"1", str(min(2, max(2, epochs)))} <= set(ticks) and "0" not in ticks
-    note, = upper.texts
-    assert upper.bbox.x0 <= note.get_window_extent().x0
-    assert note.get_window_extent().x1 <= upper.bbox.x1
+def test_the_mean_with_noise_is_that_of_many_noisy_pixels(monkeypatch):
+    monkeypatch.setattr(patterns, "NOISE", 0.2)
+    clean = np.array([0.0, 0.1, 0.5, 1.0])
+    noisy = clean + 0.2 * np.random.default_rng(0).standard_normal((200_000, 4))
+    np.testing.assert_allclose(main_script.mean_with_noise(clean), noisy.clip(0, 1).mean(axis=0),
+                               atol=3e-3)
 
 
-@pytest.mark.parametrize(("hidden_layers", "latent_dim"), [
-    (1, 2), (1, 512), (2, 8), (3, 64), (4, 2), (4, 512)])
-def test_nothing_overlaps_in_the_architecture_figure(hidden_layers, latent_dim):
-    figure = draw_architecture(with_layers(hidden_layers, latent_dim))
-    figure.draw_without_rendering()
-    axes = figure.axes[0]
-    boxes = [patch.get_window_extent() for patch in axes.patches]
-    labels, notes = axes.texts[:len(boxes)], axes.texts[-3:]
-    for box, label in zip(boxes, labels):
-        text = label.get_window_extent()
-        assert box.contains(text.x0, text.y0), label
-        assert box.contains(text.x1, text.y1), label
-    placed = [*boxes, *(note.get_window_extent() for note in notes)]
-    for index, box in enumerate(placed):
-        assert axes.bbox.padded(10).contains(box.x0, box.y0)
-        assert axes.bbox.padded(10).contains(box.x1, box.y1)
-        assert not any(box.overlaps(other) for other in placed[:index])
-    arrows = [text for text in axes.texts if text not in [*labels, *notes]]
-    assert len(arrows) == 2 * hidden_layers + 6
-    for arrow in arrows:
-        (x0, y0), (x1, y1) = axes.transData.transform([arrow.xyann, arrow.xy])
-        assert math.hypot(x1 - x0, y1 - y0) > 10, "an arrow too short to be seen"
+def test_pca_samples_have_the_mean_and_the_largest_spreads():
+    rng = np.random.default_rng(0)
+    images = 0.5 + 0.02 * rng.normal(size=(300, 6)) @ rng.normal(size=(6, 6))
+    samples = main_script.sample_pca(images, 2, 40_000, 1)
+    _, spreads, components = np.linalg.svd(images - images.mean(axis=0), full_matrices=False)
+    expected = components[:2].T @ np.diag(spreads[:2] ** 2 / 300) @ components[:2]
+    np.testing.assert_allclose(samples.mean(axis=0), images.mean(axis=0), atol=2e-3)
+    np.testing.assert_allclose(np.cov(samples.T), expected, atol=0.03 * expected.max())
+    assert not np.array_equal(samples[:5], main_script.sample_pca(images, 2, 5, 2))
 
 
-# --- what a run writes and says -------------------------------------------------
-def test_a_run_writes_every_file_and_nothing_else(finished_run):
-    assert {path.name for path in finished_run[0].iterdir()} == {*OUTPUTS}
+# --- what is printed ----------------------------------------------------------------------
+def numbers_after(text, words):
+    """The numbers of the one line that begins with these words."""
+    line, = (line for line in text.splitlines() if line.strip().startswith(words))
+    return [float(number) for number in re.findall(r"-?\d+\.\d+|\d+", line.split(words)[1])]
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_no_figure_is_blank_and_all_are_as_wide_as_the_page(finished_run, name):
-    picture = iio.imread(finished_run[0] / name)[..., :3].astype(float)
-    assert picture.shape[1] == 8 * RESULTS_DPI
-    height, width = picture.shape[:2]
-    for part in (picture[: height // 2], picture[height // 2:],
-                 picture[:, : width // 2], picture[:, width // 2:]):
-        assert part.std() > 10, "half of the figure is empty"
+def test_every_number_stands_beside_what_it_is(capsys):
+    findings = Findings(0.71, 0.062, 0.93, 0.24, 1.3, 4.2, copy_loss=50, clean_loss=53,
+                        mean_loss=60)
+    kl = np.array([0.01, 2.5, 0.03, 7.25])
+    main_script.print_findings(Record(9, 67.0, 9.0, None), LatentSpace(None, kl, None, None, ()),
+                               findings)
+    text = capsys.readouterr().out
+    for words, numbers in {
+            "gray pixels (cannot be reduced)": [50], "pixel noise (cannot be predicted)": [3],
+            "noise of the code (sampling z around mu)": [7], "left for the model to learn": [7],
+            "total": [67], "Latent dimensions in use": [0.1, 2, 4],
+            "z[3]  KL": [7.25], "z[1]  KL": [2.5], "2 unused (largest KL": [0.03],
+            "samples from the prior near a pattern": [71.0, 6.2, 4],
+            "midpoints within a type still near that type": [93.0, 24.0],
+            "frames between two types near none, of 6": [1.3, 4.2]}.items():
+        assert numbers_after(text, words) == numbers, words
 
 
-@pytest.mark.parametrize("name", [*OUTPUTS, "latent_manifold.png"])
-def test_two_runs_write_the_same_bytes(finished_runs, name):
-    one, other = (finished_runs[0] / folder / name for folder in ("wild", "wild again"))
-    assert one.read_bytes() == other.read_bytes()
+def test_many_dimensions_in_use_are_counted(capsys):
+    main_script.print_findings(
+        Record(9, 67.0, 9.0, None), LatentSpace(None, np.arange(1.0, 13), None, None, ()),
+        Findings(*range(9)))
+    text = capsys.readouterr().out
+    assert text.count("  KL ") == 8 and "z[4]  KL 5.00" in text and "z[3]" not in text
+    assert "and 4 more" in text and "unused" not in text
 
 
-def test_weights_are_a_plain_state_dict(finished_run):
-    weights = torch.load(finished_run[0] / "vae_weights.pth", weights_only=True)
-    assert {name: tuple(values.shape) for name, values in weights.items()} == {
-        f"{layer}.{kind}": (outputs, inputs) if kind == "weight" else (outputs,)
-        for layer, inputs, outputs in (
-            ("encoder.0", 256, 128), ("encoder.2", 128, 128), ("fc_mu", 128, 8),
-            ("fc_var", 128, 8), ("decoder.0", 8, 128), ("decoder.2", 128, 128),
-            ("decoder.4", 128, 256))
-        for kind in ("weight", "bias")}
-
-
-def test_the_report_names_files_losses_and_findings(finished_run):
-    _, output = finished_run
-    for name in OUTPUTS:
-        assert name in output
-    rows = [line.split() for line in output.splitlines() if line.split()[:1] in (["1"], ["12"])]
-    (_, *first), (_, *last) = [[float(number) for number in row] for row in rows]
-    for loss, reconstruction, kl in (first, last):
-        assert loss == pytest.approx(reconstruction + kl, abs=0.011)
-    assert last[0] < 0.95 * first[0]    # it learns
-    parts = re.findall(r"(?:copied|predict|model) +(-?[\d.]+)\n", output)
-    assert sum(map(float, parts)) == pytest.approx(last[1], abs=0.016)
-    assert len(parts) == 3
-    assert output.isascii()             # any terminal can show it
-    assert max(map(len, output.splitlines())) <= 100
-
-
-def test_the_window_started_from_a_notebook_says_what_to_do(finished_runs):
-    folder, output = finished_runs
-    if "== notebook:" not in output:
-        pytest.skip("this system cannot fork")
-    assert "== notebook: 2\n" in output
-    errors = (folder / "notebook-err").read_text()
-    assert "unset MPLBACKEND" in errors and errors.count("\n") == 1
-
-
-# --- constants that the page tells learners to change -----------------------------
-def test_edited_constants_need_no_other_edit(finished_runs):
-    folder, output = finished_runs
-    for sizes in ("VAE 64-128.*-2,", "VAE 225-32.*-64,"):
-        assert re.search(sizes, output)
-    for name in EDITS:
-        assert {path.name for path in (folder / name).iterdir()} == {
-            *OUTPUTS, *(["latent_manifold.png"] if name == "wild" else [])}
-
-
-# --- interruption -------------------------------------------------------------------
-@pytest.mark.parametrize(("moment", "code"), [("in training", 130), ("in figures", 143)])
-def test_a_signal_ends_a_run_at_once_and_publishes_nothing(finished_runs, moment, code):
-    folder, output = finished_runs
-    if f"== {moment}:" not in output:
-        pytest.skip("this system cannot fork")
-    assert f"== {moment}: {code}\n" in output
-    assert (folder / f"{moment}-err").read_text() == ""
-    assert_earlier_outputs_are_whole(folder / moment)
+def test_the_header_says_what_is_trained(capsys):
+    model = VAE(latent_dim=5)
+    main_script.print_header(model, types.SimpleNamespace(latent_dim=5, beta=2.5, seed=7))
+    text = capsys.readouterr().out
+    count = sum(weights.numel() for weights in model.parameters())
+    for part in (f"{main_script.NUM_TRAIN} training patterns", ", ".join(PATTERN_TYPES),
+                 f"{main_script.NUM_HELD_OUT} held-out", f"{count:,} parameters", "-5, ",
+                 f"VAE {patterns.IMAGE_SIZE**2}-", "beta 2.5, seed 7", "recon + 2.5 KL"):
+        assert part in text

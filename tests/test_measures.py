@@ -1,4 +1,4 @@
-"""The measures of the main script, against brute force and on models whose answer is known."""
+"""Each measure of the study on a hand-made training whose numbers are known."""
 
 import math
 from types import SimpleNamespace
@@ -6,175 +6,161 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
-import latent_space_exploration as main_script
-import patterns
-from latent_space_exploration import Data, LatentSpace
-from patterns import IMAGE_SIZE, NONE, PATTERN_TYPES, draw_lines, generate_patterns, kinds, rmse
-from solutions.measures import detours
-from vae_model import reconstruct, sample_prior
+from latent_space_exploration import Data, Findings, LatentSpace, Record
+from patterns import IMAGE_SIZE
+from solutions import measures
+from solutions.measures import MEASURES, Trained
 
-
-@pytest.fixture(scope="module", autouse=True)
-def constants_as_handed_out():
-    """What a learner changes must not decide what these tests see."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patterns, "MAX_SHIFT", 0.09)
-        patch.setattr(patterns, "LINE_WIDTH", (0.05, 0.09))
-        patch.setattr(patterns, "NEAR_RMSE", 0.1)
-        patch.setattr(patterns, "NOISE", 0.03)
-        patch.setattr(main_script, "NUM_SAMPLES", 100)
-        yield
+COUNT = 40
+KEPT = np.array([0.5, 0.6, 0.7, 0.8])       # of the brightness of each type
 
 
-@pytest.fixture(scope="module")
-def data():
-    noisy, labels = generate_patterns(80, 5, noise=0.03)
-    clean, _ = generate_patterns(80, 5, noise=0)
-    train, _ = generate_patterns(600, 6, noise=0.03)
-    return Data(torch.from_numpy(train), torch.from_numpy(noisy), labels, clean)
+@pytest.fixture(autouse=True)
+def four_types(monkeypatch):
+    """The types as handed out: those of a learner must not decide what these tests see."""
+    monkeypatch.setattr(
+        measures, "PATTERN_TYPES", ("diagonal", "horizontal", "vertical", "cross"))
 
 
-def space_of(codes):
-    """A LatentSpace in which the held-out patterns have given codes."""
-    return LatentSpace(codes, np.ones(codes.shape[1]), codes[0], codes[:2], ("", ""))
-
-
-def model_of(decoder, latent_dim):
-    """A model that decodes like a function."""
-    return SimpleNamespace(decoder=decoder, fc_mu=SimpleNamespace(out_features=latent_dim))
-
-
-def identity(data):
-    """A model whose codes are the clean images themselves, and where they lie."""
-    return model_of(lambda z: z, data.clean.shape[1]), space_of(data.clean)
-
-
-# --- parts --------------------------------------------------------------------------
-def test_the_kind_of_an_image_is_that_of_the_pattern_it_is_near(data):
-    assert (kinds(data.clean) == data.labels).all()
-    grey = np.full((1, data.clean.shape[1]), 0.5)
-    both = np.maximum(*(data.clean[data.labels == PATTERN_TYPES.index(name)][:1]
-                        for name in ("diagonal", "horizontal")))
-    assert kinds(np.concatenate([grey, both])).tolist() == [NONE, NONE]
-
-
-def test_pairs_of_two_types_are_all_that_can_be(data):
-    pairs = main_script.pairs_of_two_types(data.labels, most=7)
-    types = data.labels[pairs]
-    assert len(pairs) == 6 * 7
-    assert len({tuple(sorted(pair)) for pair in types}) == 6
-    assert (types[:, 0] != types[:, 1]).all()
-
-
-def test_far_pairs_against_a_loop(data):
-    for index, partner in main_script.far_pairs_of_one_type(data):
-        same = np.flatnonzero(data.labels == data.labels[index])
-        farthest = max(rmse(data.clean[index], data.clean[other]) for other in same)
-        assert data.labels[partner] == data.labels[index]
-        assert rmse(data.clean[index], data.clean[partner]) == pytest.approx(farthest, rel=1e-4)
-
-
-def test_paths_lead_straight_from_one_pattern_to_the_other(data):
-    model, space = identity(data)
-    pairs = np.array([[3, 8], [8, 3], [20, 40]])
-    latent, blended = main_script.paths(model, data, space, pairs, num_steps=5)
-    assert latent.shape == blended.shape == (5, 3, data.clean.shape[1])
-    np.testing.assert_allclose(latent, blended, atol=1e-6)   # codes are pixels here
-    for column, (a, b) in enumerate(pairs):
-        for step in range(5):
-            expected = (1 - step / 4) * data.clean[a] + step / 4 * data.clean[b]
-            np.testing.assert_allclose(blended[step, column], expected, atol=1e-6)
-
-
-def test_lost_frames_are_counted_between_the_ends(data):
-    first = [data.clean[np.flatnonzero(data.labels == kind)[0]] for kind in range(4)]
-    grey = np.full_like(first[0], 0.5)
-    frames = np.stack([          # three paths of 8 frames; the last one is lost twice
-        [first[0]] * 4 + [first[1]] * 4,
-        [first[0]] * 3 + [first[2]] * 2 + [first[1]] * 3,
-        [first[0]] * 3 + [grey] * 2 + [first[1]] * 3,
-    ], axis=1)
-    assert main_script.lost_frames(frames) == pytest.approx(2 / 3)
-    frames[0] = frames[-1] = grey
-    assert main_script.lost_frames(frames) == pytest.approx(2 / 3)
-
-
-def test_pca_draws_have_the_mean_and_the_covariance_of_its_components():
-    rng = np.random.default_rng(0)
-    images = 0.5 + 0.05 * rng.normal(size=(4000, 3)) @ np.diag([1.0, 0.5, 0.1])
-    drawn = main_script.sample_pca(images, 2, 20000, seed=1)
-    expected = np.cov(images, rowvar=False)
-    np.testing.assert_allclose(drawn.mean(axis=0), images.mean(axis=0), atol=2e-3)
-    np.testing.assert_allclose(np.cov(drawn, rowvar=False)[:2, :2], expected[:2, :2],
-                               rtol=0.05, atol=2e-5)
-    assert np.linalg.matrix_rank(np.cov(drawn, rowvar=False), tol=1e-8) == 2
-    assert main_script.sample_pca(images, 64, 5, seed=1).shape == (5, 3)      # as many as there are
-
-
-def test_the_noise_floor_against_many_draws():
-    rng = np.random.default_rng(2)
-    clean = np.array([[0.0, 0.005, 0.5, 0.99, 1.0]])
-    noisy = (clean + 0.03 * rng.standard_normal((40_000, 5))).clip(0, 1)
-    guess = torch.from_numpy(noisy.mean(axis=0, keepdims=True))              # by brute force
-    expected = F.binary_cross_entropy(
-        guess.expand(noisy.shape), torch.from_numpy(noisy), reduction="sum").item() / len(noisy)
-    data = Data(None, torch.from_numpy(noisy).float(), None, clean.repeat(len(noisy), axis=0))
-    # both are about the same draws, so they differ by much less than other draws would
-    assert main_script.noise_floor(data) == pytest.approx(expected, rel=2e-5)
-
-
-def test_without_noise_the_floor_is_the_entropy_of_the_pixels(monkeypatch):
-    monkeypatch.setattr(patterns, "NOISE", 0)
-    pixels = np.array([[0.0, 1.0, 0.5, 0.1]])
-    data = Data(None, torch.from_numpy(pixels).float(), None, pixels)
-    expected = math.log(2) - 0.1 * math.log(0.1) - 0.9 * math.log(0.9)
-    assert main_script.noise_floor(data) == pytest.approx(expected, abs=1e-4)
-
-
-# --- the whole ------------------------------------------------------------------------
-@pytest.mark.skipif(IMAGE_SIZE < 12, reason="in so few pixels, blends are near clean patterns")
-def test_a_model_that_only_copies_finds_nothing_that_blending_does_not(data):
-    model, space = identity(data)
-    found = main_script.measure(model, data, space)
-    assert found.midpoints == found.midpoints_blended < 0.7
-    assert found.lost == pytest.approx(found.lost_blended)
-    assert found.lost > 2
-    assert found.samples < 0.01                              # noise in every pixel
-
-
-def test_a_model_that_knows_the_family_finds_everything(data):
-    """Codes are type, place and width themselves; between two types the decoder switches."""
-    def decoder(z):
-        codes = z.numpy().astype(float)
-        labels = np.clip(np.rint(codes[:, 0]), 0, 3).astype(int)
-        return torch.from_numpy(draw_lines(
-            labels, codes[:, 1:3].clip(-0.09, 0.09), codes[:, 3].clip(0.05, 0.09)))
-
-    # the clean patterns again, from parameters that are known
+@pytest.fixture
+def trained():
+    """A training in which every number differs from every other."""
     rng = np.random.default_rng(3)
-    codes = np.column_stack([data.labels, rng.uniform(-0.09, 0.09, (len(data.labels), 2)),
-                             rng.uniform(0.05, 0.09, len(data.labels))])
-    clean = decoder(torch.from_numpy(codes)).numpy()
-    known, model = Data(data.train, data.held_out, data.labels, clean), model_of(decoder, 4)
-    found = main_script.measure(model, known, space_of(codes))
-    assert (found.samples, found.midpoints, found.lost) == (1, 1, 0)
-    # from 0 to 2, 0 to 3 and 1 to 3 it walks by the types between
-    assert detours(model, known, space_of(codes)) == pytest.approx(0.5)
-    assert found.samples_pca < 0.3
-    assert found.lost_blended > 2
+    labels = np.arange(COUNT) % 4
+    clean = rng.uniform(size=(COUNT, IMAGE_SIZE**2))
+    noisy = torch.from_numpy(clean + rng.normal(0, 0.3, clean.shape)).float()
+    train = torch.from_numpy(rng.uniform(size=(60, IMAGE_SIZE**2)))
+    recon = clean * KEPT[labels][:, None]
+    history = [Record(1, 90, 3, None), Record(2, 80, 0.5, None), Record(3, 70, 7, None),
+               Record(4, 62, 4, None)]
+    spaces = [LatentSpace(rng.normal(size=(COUNT, 4)), np.array([0.05, 0.3, 2, 0.1]),
+                          rng.normal(size=4), np.eye(4)[[0, 3]], ("", "")) for _ in range(2)]
+    findings = Findings(
+        samples=0.81, samples_pca=0.07, midpoints=0.98, midpoints_blended=0.2,
+        frames_near_none=0.9, frames_near_none_blended=3.5, copy_loss=55, clean_loss=59,
+        mean_loss=60.8)
+    model = SimpleNamespace(decoder=lambda z: z)
+    return Trained(model, Data(train, noisy, labels, clean), history, spaces[0], findings, recon,
+                   spaces[1])
 
 
-def test_samples_and_reconstructions_come_from_the_decoder():
-    model = model_of(lambda z: 2 * z, 3)
-    drawn = sample_prior(model, 20000, seed=0)
-    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.06)
-    np.testing.assert_allclose(drawn.std(axis=0), 2, rtol=0.03)
-    np.testing.assert_array_equal(sample_prior(model, 5, seed=1), sample_prior(model, 5, seed=1))
-    model.encode = lambda x: (x + 1, None)
-    np.testing.assert_array_equal(reconstruct(model, torch.zeros(2, 3)), np.full((2, 3), 2))
+def gray(images):
+    return np.mean([0.1 < value < 0.9 for value in images.flatten()])
 
 
-def test_rmse_against_arithmetic():
-    assert rmse(np.array([[0.0, 1.0]]), np.array([[0.0, 0.0]])) == pytest.approx([math.sqrt(0.5)])
+def share_with_own_neighbor(points, labels):
+    """Purity by loops."""
+    right = 0
+    for i, point in enumerate(points):
+        nearest = min((j for j in range(len(points)) if j != i),
+                      key=lambda j: math.dist(point, points[j]))
+        right += labels[nearest] == labels[i]
+    return right / len(points)
+
+
+EXPECTED = {
+    "reconstruction": lambda t: 62,
+    "clean_loss": lambda t: 59,
+    "code_noise": lambda t: 1.2,
+    "left": lambda t: 1.8,
+    "kl": lambda t: 4,
+    "kl_lowest": lambda t: 0.5,
+    "rmse": lambda t: np.mean([math.sqrt(np.mean(one**2)) for one in t.recon - t.data.clean]),
+    "soft": lambda t: gray(t.recon),
+    "soft_clean": lambda t: gray(t.data.clean),
+    "width_kept": lambda t: np.mean(1 - (1 - KEPT) ** 2),
+    "cross_width_kept": lambda t: 1 - 0.2**2,
+    "in_use": lambda t: 2,
+    "unused": lambda t: 2,
+    "code_size": lambda t: sum(abs(code[2]) for code in t.space.mu) / COUNT,
+    "apart": lambda t: median_distance(t.space.mu, t.data.labels),
+    "purity": lambda t: share_with_own_neighbor(t.space.mu[:, [0, 3]], t.data.labels),
+    "purity_untrained": lambda t: share_with_own_neighbor(
+        t.untrained.mu[:, [0, 3]], t.data.labels),
+    "purity_pixels": lambda t: share_with_own_neighbor(t.data.held_out.numpy(), t.data.labels),
+    "samples": lambda t: 0.81,
+    "samples_pca": lambda t: 0.07,
+    "midpoints": lambda t: 0.98,
+    "midpoints_blended": lambda t: 0.2,
+    "frames_near_none": lambda t: 0.9,
+    "frames_near_none_blended": lambda t: 3.5,
+}
+
+
+def median_distance(codes, labels):
+    """From each code to the nearest one of another type, by loops (the lower median)."""
+    return sorted(min(math.dist(a, b) for b, other in zip(codes, labels) if other != label)
+                  for a, label in zip(codes, labels))[(len(codes) - 1) // 2]
+
+
+def value(name, trained):
+    return {measure.name: measure.of for measure in MEASURES}[name](trained)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_measure_against_its_definition(trained, name):
+    assert value(name, trained) == pytest.approx(EXPECTED[name](trained), rel=1e-5)
+
+
+def test_every_measure_has_a_test():
+    others = {"axis_gap", "recon_pca", "cross_midpoints", "cross_sums"}
+    assert EXPECTED.keys() | others == {measure.name for measure in MEASURES}
+
+
+def test_a_model_that_draws_all_lines_equally_wide_keeps_nothing(trained):
+    same = np.full_like(trained.recon, 0.5)
+    assert measures.width_kept(same, trained.data, "cross") == pytest.approx(0, abs=1e-9)
+    assert measures.width_kept(1 - trained.data.clean, trained.data, "cross") == 0
+
+
+def test_crosses_are_counted_at_midpoints_and_at_sums(trained, monkeypatch):
+    mu, labels = trained.space.mu, trained.data.labels
+    mu[labels == 1, 2], mu[labels == 2, 2] = np.arange(10), 1
+    seen = []
+
+    def types_near(images):                       # halfway: 0.5, 1.0, ..., 5.0
+        seen.append(images)
+        return np.where(images[:, 2] > 3.75, "cross", "horizontal")
+
+    monkeypatch.setattr(measures, "types_near", types_near)
+    assert value("cross_midpoints", trained) == 0.3
+    assert value("cross_sums", trained) == 0.7
+    np.testing.assert_allclose(seen[0], (mu[labels == 1] + mu[labels == 2]) / 2, rtol=1e-6)
+
+
+def test_pca_reconstructs_with_the_components_of_the_training_patterns(trained, monkeypatch):
+    train, images = trained.data.train.numpy(), trained.data.held_out.numpy()
+    mean, seen = train.mean(axis=0), []
+    components = np.linalg.svd(train - mean)[2][:4]
+    weights = np.linalg.lstsq(components.T, (images - mean).T, rcond=None)[0]
+    monkeypatch.setattr(measures, "types_near", lambda images: seen.append(images)
+                        or np.array(["none"] * 10 + ["cross"] * 30))
+    assert value("recon_pca", trained) == 0.75
+    np.testing.assert_allclose(seen[0], (mean + weights.T @ components).clip(0, 1), atol=1e-4)
+
+
+def test_axis_gap_is_one_for_one_dimension_and_zero_for_two(trained):
+    rng = np.random.default_rng(0)
+    data, mu = trained.data, rng.normal(size=(COUNT, 4))
+    rows, columns = rng.integers(IMAGE_SIZE, size=(2, COUNT))
+    data.clean[:] = 0                             # one white pixel tells where a line is
+    data.clean[np.arange(COUNT), rows * IMAGE_SIZE + columns] = 1
+    shift = np.where(data.labels == 1, rows, columns)
+
+    def gap_of(*columns):
+        return measures.axis_gap(data, np.column_stack([mu[:, 0], *columns]))
+
+    assert gap_of(shift, 0 * shift) > 0.5
+    assert gap_of(shift, -2 * shift) == pytest.approx(0, abs=1e-9)
+    assert gap_of(0 * shift) < 0.5
+    first, second = (np.corrcoef(shift[data.labels == 1], mu[data.labels == 1, 0])[0, 1] ** 2,
+                     np.corrcoef(shift[data.labels == 2], mu[data.labels == 2, 0])[0, 1] ** 2)
+    assert gap_of(shift) == pytest.approx(1 - (first + second) / 2)
+
+
+def test_measures_of_types_that_are_missing_are_nan(trained, monkeypatch):
+    monkeypatch.setattr(measures, "PATTERN_TYPES", ("diagonal", "horizontal", "ring"))
+    for name in ("cross_width_kept", "cross_midpoints", "cross_sums", "axis_gap"):
+        assert math.isnan(value(name, trained))
+    assert value("width_kept", trained) == pytest.approx(np.mean(1 - (1 - KEPT[:3]) ** 2))

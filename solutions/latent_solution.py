@@ -1,6 +1,6 @@
 """The finished latent_starter.py: one clear way to write TODO 1, 2, 3 and the challenge.
 
-    python solutions/latent_solution.py    # checks this file; its pictures: outputs/latent_solution_*
+    python solutions/latent_solution.py    # checks itself, draws outputs/latent_solution_*
 """
 
 if __name__ == "__main__":      # the checks run this file again, in a process of its own

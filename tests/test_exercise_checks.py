@@ -259,7 +259,8 @@ HARMFUL = {
 
 @pytest.mark.parametrize(("body", "hint"), HARMFUL.values(), ids=HARMFUL)
 def test_harmful_code_leaves_the_other_todos_their_verdicts(check, monkeypatch, body, hint):
-    code = f"def encode(self, x):\n    import os, sys, time, shutil, threading, warnings\n    {body}\n"
+    modules = "os, sys, time, shutil, threading, warnings"
+    code = f"def encode(self, x):\n    import {modules}\n    {body}\n"
     judgement = check(put_in(TWO, ENCODE, code), 0.5 if hint == "endless" else 10)
     assert judgement.results[ENCODE].hint == hint, verdict(judgement)
     assert judgement.names("right") == ["decode"]

@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import os
 import re
 import traceback
 import types
@@ -24,7 +23,8 @@ def explain(error, source, todo, folder):
         text = f"{type(error).__name__}: {error}".strip(": \n").split("\n")[0][:200]
     except Exception:                                 # its __str__ fails
         text = type(error).__name__
-    text = text.replace(f"{folder}{os.sep}", "")         # where the code was run is our affair
+    for place, shown in ((folder / "cwd" / "_", ""), (folder / "outputs", "OUTPUT_DIR")):
+        text = text.replace(str(place).removesuffix("_"), shown)     # as if it was run in its place
     line, place = place_of(error, source, todo.name if todo else "")
     known = [*KNOWN, ("", "error" if todo else "error-on-import")]
     fits = ((re.search(expression, text + place), hint) for expression, hint in known)
@@ -42,7 +42,7 @@ def explain(error, source, todo, folder):
         details["count"] = size // PIXELS
         if size % PIXELS == 0 and size > PIXELS:
             hint = "batch-reshape"
-        elif size == PIXELS < wanted and wanted % PIXELS == 0:
+        elif size == 1 or size == PIXELS < wanted and wanted % PIXELS == 0:
             hint = "single-image"
     return WrongError(hint, text, line=line, show_line=bool(line), **details)
 
@@ -76,6 +76,8 @@ def clue(got, want):
         return "The pictures became squares: layers take each as one flat row."
     if want == hidden and got in (PIXELS, codes):
         return "It is given the function's own argument, not what the layer before it gave."
+    if got == hidden:
+        return "This layer is the first one of its half, but it is given what another layer gave."
     return "Layers are in the wrong order, one is left out, or a shape changed on the way."
 
 

@@ -72,16 +72,19 @@ DECODER = Half("decode", "z", reference.some_codes, tuple(SIZES)[3:], IMAGE)
 # --- the checks -------------------------------------------------------------------
 def check_half(half, learner, _right):
     """Raise the first WrongError that is found in one half of the model."""
-    x = half.some_input(COUNT)
-    right = torch.from_numpy(getattr(reference, half.name)(x))
-    vae = learner.make_vae()
+    x, vae = half.some_input(COUNT), learner.make_vae()
+
+    def ask(images):
+        loaded_anew = type(vae) is not learner.module.SimpleVAE
+        return answer_to(learner, learner.make_vae() if loaded_anew else vae, half, images)
+
+    values = ask(x)
     with about(shown(half, x)):
-        values = answer_to(learner, vae, half, x)
         if not values.isfinite().all():
             raise WrongError("not-finite", "values that are infinite or no number (inf or nan)")
-        require_no_memory(learner, vae, half, x, values)
-        alone, twice, calls = other_batches(learner, vae, half, x)
-        what, line = "", None
+        require_no_memory(learner, ask, vae, x, values)
+        alone, twice, calls = other_batches(ask, vae, x)
+        right, what, line = torch.from_numpy(getattr(reference, half.name)(x)), "", None
         if not equal(alone, values):
             hint, seen = "mixes-images", "other values when each image comes alone"
         elif not equal(twice, torch.cat([values, values])):
@@ -109,8 +112,8 @@ def shown(half, x):
 
 def answer_to(learner, vae, half, x):
     """The values that come back for ``x``, in the right shape; or a WrongError."""
-    before, last, argument, called = x.clone(), half.layers[-1], half.argument, shown(half, x)
-    answer = learner.call(learner.find(vae, half.name), x, called=called)
+    given, last, argument, called = x.clone(), half.layers[-1], half.argument, shown(half, x)
+    answer = learner.call(learner.find(vae, half.name), given, called=called)
     count, width = right = len(x), SIZES[last][1]
     what = f"As many numbers as a hidden layer has: {last} is left out, or its result is not " \
            "what is returned"
@@ -124,42 +127,28 @@ def answer_to(learner, vae, half, x):
                 (count * width,): "batch-lost", (width,): "batch-lost",
                 (1, width): "batch-lost"}.get(tuple(answer.shape), "wrong-shape")
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
-    elif not torch.equal(x, before):
+    elif not torch.equal(x, given):
         hint, seen = "arguments-changed", f"{argument} is not as before after the call"
     else:
         return plain(answer)
     raise WrongError(hint, seen, called=called, what=what)
 
 
-def require_no_memory(learner, vae, half, x, values):
+def require_no_memory(learner, ask, vae, x, values):
     """Raise a WrongError if a second call gives something else, or a call with another input the
     same. That is asked first, because what is kept between calls spoils all other questions."""
     calls = watch(vae)
-    kept = WrongError("kept-between-calls", "another result when called again")
-    try:
-        again = answer_to(learner, vae, half, x)
-    except WrongError:
-        raise kept from None
+    _, again, other = learner.in_turn(*(functools.partial(ask, one) for one in (x, x, x.flip(0))))
     if not equal(again, values):
-        hint = "dropout" if any(map(dropped, calls, calls[1:])) else "random"
-        raise WrongError(hint, "another result when called again with the same input")
-    other = x.flip(0)
+        raise WrongError("dropout" if any(map(dropped, calls, calls[1:])) else "random",
+                         "another result when called again with the same input")
+    if equal(other, values) and not equal(values.flip(0), values):
+        raise WrongError("kept-between-calls", "the same result for another input")
     try:
-        if equal(answer_to(learner, vae, half, other), values) and not equal(
-                values.flip(0), values):
-            kept.seen = "the same result for another input"
-            raise kept
-        answer_to(learner, vae, half, x[:1])
+        learner.in_turn(lambda: ask(x), lambda: ask(x[:1]))
     except WrongError as wrong:
-        if wrong is kept:
+        if wrong.hint == "kept-between-calls":
             raise
-        learner.load()                              # is it right if it comes first?
-        try:
-            answer_to(learner, learner.make_vae(), half, x[:1])
-        except WrongError:
-            return
-        kept.called, kept.seen = wrong.called, f"{wrong.seen}, unless this is the first call"
-        raise kept from None
 
 
 def dropped(before, after):
@@ -172,12 +161,11 @@ def dropped(before, after):
     return len(ratios) > 0 and np.ptp(ratios.numpy()) < 1e-3 and bool((on & ~kept).any())
 
 
-def other_batches(learner, vae, half, x):
+def other_batches(ask, vae, x):
     """What comes back for each image alone and for all of them twice, and the calls of layers.
 
     The calls are those for each image alone, put together to one with all images.
     """
-    ask = functools.partial(answer_to, learner, vae, half)
     try:
         twice, calls = ask(torch.cat([x, x])), watch(vae)
         alone = torch.cat([ask(image) for image in x.split(1)])
@@ -262,6 +250,10 @@ def difference(place, rows, layer, values, step):
             if equal(values, gave) or equal(values, FUNCTIONS[asked](gave)):
                 text = f"{layer} is given the result of {source}; that of {before} is not used"
                 return [("result-unused", text, step)]
+            rest = values - FUNCTIONS[asked](base) if values.shape == base.shape else values
+            if equal(rest, gave) or equal(rest, F.relu(gave)):
+                text = f"The result of {source} is added to that of {before}"
+                return [(hints["unknown"], text, step)]
         line, what = straight_line(values, FUNCTIONS[asked](base)), "something unknown"
         if line:
             kind, what = "line", f"{asked} and {line}".removeprefix("nothing and ")

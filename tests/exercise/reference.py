@@ -51,22 +51,14 @@ def some_codes(count):
     return torch.from_numpy(np.random.default_rng(12).normal(size=(count, LATENT_DIM))).float()
 
 
-class Empty(nn.Linear):
-    """A layer whose values are still to come: to draw some first would take longer than a check."""
-
-    def reset_parameters(self):
-        """Draw none."""
-
-
 class ReferenceVAE(nn.Module):
     """A right model that keeps what it was asked to encode and to decode."""
 
     def __init__(self, weights=None):
         super().__init__()
         for layer, sizes in SIZES.items():
-            self.add_module(layer, Empty(*sizes, device="meta"))
-        weights = {name: values.clone() for name, values in (weights or loud_weights()).items()}
-        self.load_state_dict(weights, assign=True)
+            self.add_module(layer, nn.utils.skip_init(nn.Linear, *sizes))
+        self.load_state_dict(weights or loud_weights())
         self.encoded, self.decoded = [], []
 
     def encode(self, x):

@@ -100,7 +100,8 @@ def next_step(judgement):
     ahead = [todo for todo in TODOS if judgement.results[todo].state != "right"]
     if ahead:
         next_one = "Next, if you like" if ahead[0] is CHALLENGE else "Next"
-        return f"{next_one}: {ahead[0].title} ({file.name}, line {judgement.results[ahead[0]].line})"
+        line = judgement.results[ahead[0]].line
+        return f"{next_one}: {ahead[0].title} ({file.name}, line {line})"
     return "\n".join(["All four are right, well done! What to try next:", *(
         f"  {line}" for name, line in TRY_NEXT.items()
         if (ROOT / name).exists() and ROOT / name != file)])

@@ -5,6 +5,7 @@ Identical neighbours in a GIF are merged into one frame that stays longer, so fr
 are never counted.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -33,27 +34,15 @@ def check_walk(learner, right):
         learner.given = {"interpolate": reference.interpolate}
         vars(learner.module).update(learner.given)
     many = min(5, LATENT_DIM + 1, IMAGE_SIZE - 2)
-    times = [check_once(learner, 3)]
-    for count, fps in ((many, 12.5), (2, 1)):
-        try:
-            times.append(check_once(learner, count, fps=fps))
-        except WrongError as wrong:
-            require_first(learner, count, fps, wrong)
-            if learner.source.uses_as_steps(learner.todo, "fps"):
-                wrong.hint = "fps-as-steps"
-            raise
-    require_speed(np.array(times))
-
-
-def require_first(learner, count, fps, wrong):
-    """Raise a WrongError if a call is wrong only because there was one before it."""
-    learner.load()
+    calls = ((3, {}), (many, {"fps": 12.5}), (2, {"fps": 1}))
     try:
-        check_once(learner, count, fps=fps)
-    except WrongError:
-        return
-    raise WrongError("kept-between-calls", f"{wrong.seen}, unless this is the first call",
-                     called=wrong.called) from None
+        times = learner.in_turn(*(functools.partial(check_once, learner, count, **options)
+                                  for count, options in calls))
+    except WrongError as wrong:
+        if "fps" in wrong.called and learner.source.uses_as_steps(learner.todo, "fps"):
+            wrong.hint = "fps-as-steps"
+        raise
+    require_speed(np.array(times))
 
 
 def check_once(learner, count, **options):

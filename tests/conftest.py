@@ -23,7 +23,7 @@ def short_run():
     data = main_script.make_data(42)
     torch.manual_seed(42)
     model = main_script.VAE()
-    history = main_script.train(model, data, epochs=12, beta=1.0, seed=42, warm_up=0)
+    history = main_script.train(model, data, epochs=12, beta=0.25, seed=42, warm_up=0)
     return SimpleNamespace(data=data, model=model, history=history,
                            space=main_script.explore(model, data))
 

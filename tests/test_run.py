@@ -55,7 +55,7 @@ def test_a_short_training_beats_every_constant_image(short_run):
     loss = F.binary_cross_entropy(constant, images, reduction="sum") / len(images)
     first, *_, last = short_run.history
     assert (first.epoch, last.epoch) == (1, 12)
-    assert last.reconstruction + last.kl < loss < first.reconstruction + first.kl
+    assert last.reconstruction + last.kl < 0.95 * loss < first.reconstruction + first.kl
     assert not short_run.model.training
 
 
@@ -98,7 +98,7 @@ def weights_and_rates(data, **options):
     handle = register_optimizer_step_pre_hook(
         lambda optimizer, *_: seen.append((model.fc_mu.bias.grad[0].item(),
                                            optimizer.param_groups[0]["lr"])))
-    train(model, data, seed=0, **options)
+    train(model, data, seed=0, learning_rate=1e-9, **options)
     handle.remove()
     return np.array(seen).T
 
@@ -106,17 +106,14 @@ def weights_and_rates(data, **options):
 @pytest.mark.parametrize(("warm_up", "expected"), [
     (0, [3] * 9), (4, [0.75, 1.5, 2.25, *[3] * 6]), (18, np.arange(1, 10) / 6)])
 def test_the_gradient_is_that_of_this_batch_with_the_weight_of_this_step(
-        small, monkeypatch, warm_up, expected):
-    monkeypatch.setattr(main_script, "LEARNING_RATE", 1e-9)
+        small, warm_up, expected):
     weights, _ = weights_and_rates(small, epochs=3, beta=3.0, warm_up=warm_up)
     np.testing.assert_allclose(weights, expected, rtol=1e-3)
 
 
 def test_the_step_size_is_constant_and_falls_to_zero_in_the_end(small, monkeypatch):
-    monkeypatch.setattr(main_script, "LEARNING_RATE", 1e-9)
     monkeypatch.setattr(main_script, "DECAY", 0.25)
-    _, rates = weights_and_rates(small, epochs=40, beta=1.0)
-    rates = rates * 1e9
+    rates = 1e9 * weights_and_rates(small, epochs=40, beta=1.0)[1]
     np.testing.assert_allclose(rates[:89], 1)
     falls = -np.diff(rates[90:])
     np.testing.assert_allclose(falls, falls[0])                        # a straight line
@@ -187,9 +184,8 @@ def what_is_trained(monkeypatch, tmp_path):
     def run(*options):
         calls = []
 
-        def record(model, data, *, epochs, beta, seed, warm_up, verbose):
-            calls.append(types.SimpleNamespace(model=model, data=data, epochs=epochs, beta=beta,
-                                               seed=seed, warm_up=warm_up, verbose=verbose))
+        def record(model, data, **options):
+            calls.append(types.SimpleNamespace(model=model, data=data, **options))
             raise StopHereError
 
         with monkeypatch.context() as patch:

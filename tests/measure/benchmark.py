@@ -61,7 +61,7 @@ def show(what, rounds):
 
 
 def main():
-    main_script.set_up_torch(0)
+    main_script.set_up_torch()
     data = main_script.make_data(0)
     model, steps = VAE(), main_script.EPOCHS * -(-len(data.train) // main_script.BATCH_SIZE)
     training(data)                                            # warms up

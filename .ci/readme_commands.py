@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-NOT_HERE = re.compile(r"venv|^python$|latent_explorer|^git ")
+NOT_HERE = re.compile(r"venv|^python$|download\.pytorch\.org|^git ")
 
 
 def shell_lines(page):

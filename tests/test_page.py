@@ -39,7 +39,7 @@ def section(title):
     """README.rst from one title to the next of any level."""
     parts = re.split(r"^(.+)\n(?:={4,}|-{4,})\n", README, flags=re.M)
     (body,) = [body for name, body in zip(parts[1::2], parts[2::2], strict=True)
-               if name.split(" (optional")[0] == title]
+               if name.split(" (")[0] == title]
     return body
 
 
@@ -59,11 +59,11 @@ def skip_if_edited():
 # --- the blocks that are pasted into the prompt ------------------------------------
 @pytest.fixture(scope="module")
 def trained():
-    """A model that has seen three epochs, with its data and its records."""
-    main_script.set_up_torch(0)
+    """A model that has seen eight epochs, with its data and its records."""
+    main_script.set_up_torch()
     data = main_script.make_data(0)
     model = vae_model.VAE()
-    return model, data, main_script.train(model, data, epochs=3, beta=1.0, seed=0)
+    return model, data, main_script.train(model, data, epochs=8, beta=1.0, seed=0)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def folder(trained, monkeypatch, tmp_path):
 
 def pasted_blocks():
     """The blocks for the prompt, in the page's order; training takes fewer steps."""
-    others = blocks(section("Optional: a type of your own") + section("Second hints"), "python")
+    others = blocks(section("Optional: A type of your own") + section("Second hints"), "python")
     return [block.replace("steps=300", "steps=100") for block in blocks(README, "python")
             if block not in others]
 
@@ -177,7 +177,7 @@ def test_the_edits_of_the_network_fit_and_are_those_of_the_study(times, setting)
 
 
 def test_a_type_of_their_own_is_one_line(monkeypatch):
-    (line,) = blocks(section("Optional: a type of your own"), "python")
+    (line,) = blocks(section("Optional: A type of your own"), "python")
     types = patterns.DISTANCES | eval(f"{{{line}}}", {"np": np})
     monkeypatch.setattr(patterns, "DISTANCES", types)
     monkeypatch.setattr(patterns, "PATTERN_TYPES", tuple(types))

@@ -73,7 +73,7 @@ def draw_frames(learner, outputs, usable, right, weights_file):
         made.mkdir(exist_ok=True)
         with matplotlib.style.context("default"):
             rows = np.stack([mine, expected], axis=1).astype(float)
-            (made / "interpolation.png").write_bytes(png(draw(rows)))
+            (made / "interpolation.png").write_bytes(png(draw(rows, whose(learner.source.path))))
         files = ["interpolation.png"]
         if "interpolate" in right:
             animate(morphs(learner.module.interpolate, vae, pairs[:1], MORPH_STEPS)[0], made)
@@ -112,12 +112,12 @@ def layer_by_layer(trained):
     return dict(zip(loud_weights(), values, strict=True))
 
 
-def draw(rows):
+def draw(rows, maker):
     """A figure of frames (morphs, 2, frames, pixels): the learner's above, correct ones below."""
     from patterns import PATTERN_TYPES, grid_figure
 
     labels = [label for start, end in zip(PATTERN_TYPES, PATTERN_TYPES[1:] + PATTERN_TYPES[:1])
-              for label in (f"{start} to {end}\nyour frames", "correct frames")]
+              for label in (f"{start} to\n{end}:\n{maker}", "correct frames")]
     return grid_figure("From pattern to pattern through the trained latent space",
                        rows.reshape(-1, *rows.shape[2:]), labels,
                        [str(number + 1) for number in range(rows.shape[2])])
@@ -146,18 +146,23 @@ def show(judgement, workshop, outputs=None, weights=()):
             target = outputs / file_name(judgement.source.path, made)
             shutil.copyfile(workshop.folder / "made" / made, f"{target}.new")
             os.replace(f"{target}.new", target)        # a viewer never sees half a file
-            lines.append(f"{CAPTIONS[made]:13} {target}")
+            lines.append(f"{CAPTIONS[made]:8} {target}")
     except OSError as error:
         return f"No picture: {outputs} cannot be written ({error.strerror})"
     ours = " and ".join(name for name in PARTS if name not in usable)
     ours = f", with our {ours}" if ours else ""
-    lines[1:1] = [f"{'':13} top row of each pair: your frames{ours}",
-                  f"{'':13} bottom row of each pair: correct frames"]
+    lines[1:1] = [f"{'':8} top row of each pair: {whose(judgement.source.path)}{ours}",
+                  f"{'':8} bottom row of each pair: correct frames"]
     return "\n".join(lines)
 
 
-CAPTIONS = {"interpolation.png": "Picture:", "interpolation.gif": "Your morph:",
-            "walk.gif": "Your walk:"}
+CAPTIONS = {"interpolation.png": "Picture:", "interpolation.gif": "Morph:",
+            "walk.gif": "Walk:"}
+
+
+def whose(path):
+    """Words for the frames that a file makes."""
+    return "your frames" if path.name == "latent_starter.py" else "its frames"
 
 
 def file_name(path, made):

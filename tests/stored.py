@@ -95,7 +95,7 @@ def definition(source, todo):
 
 
 def put_in(source, todo, code):
-    """A source text with ``code`` in place of a TODO; what is in front of its def goes to the top."""
+    """A source text with ``code`` in place of a TODO; what is above its def goes to the top."""
     found, lines, code = definition(source, todo), source.split("\n"), code.split("\n")
     first = next((number for number, line in enumerate(code) if line.startswith(("def ", "@"))), 0)
     indent = " " * found.col_offset

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from string import Formatter
 
-import numpy as np
 import pytest
 import torch
 
@@ -23,7 +22,7 @@ from tests.exercise.hints import HINTS, HINTS_FILE, KNOWN, read_hints
 from tests.exercise.pictures import layer_by_layer, show
 from tests.exercise.process import ROOT, LostError, Workshop, judge, loss
 from tests.exercise.reference import ReferenceVAE
-from tests.exercise.report import WIDTH, next_step, verdict
+from tests.exercise.report import WIDTH, Result, next_step, verdict
 from tests.exercise.todos import CHALLENGE, DECODE, ENCODE, INTERPOLATE, TODOS, SourceFile
 from tests.stored import ANSWERS, definition, emptied, function_text, put_in, read_solution, stored
 from vae_model import HIDDEN_DIM, LATENT_DIM, VAE
@@ -37,6 +36,7 @@ STARTER_FILE = ROOT / "latent_starter.py"
 STARTER = STARTER_FILE.read_text(encoding="utf-8")
 # what can only be told apart if a code has so many numbers
 NEEDS = {"alpha-row": LATENT_DIM == 8, "single-image": LATENT_DIM == 8, "off-line": LATENT_DIM > 2,
+         "end-unknown": LATENT_DIM > 2,
          "pattern-skipped": LATENT_DIM > 3, "jump-cuts": LATENT_DIM > 2}
 # ... or if layers of different widths do not fit together
 NEEDS |= dict.fromkeys(("sizes-do-not-fit", "by-hand-shapes", "head-missing"),
@@ -66,9 +66,11 @@ def check(workshop, tmp_path):
 def test_every_stored_answer_gets_its_own_hint_or_passes(workshop, tmp_path, answer):
     file = tmp_path / "latent_starter.py"
     file.write_text(put_in(SOLUTION, answer.todo, answer.code), encoding="utf-8")
-    message = workshop.run(0.5 if answer.hint == "endless" else 10, task="check", file=str(file),
+    message = workshop.run(10, task="check", file=str(file),
                            todo=answer.todo.name, right=[todo.name for todo in TODOS])
     result = message["result"]
+    if answer.title == "grey as RGBA" and IMAGE_SIZE > 16:
+        pytest.skip("Pillow's palette has not enough greys for so many")
     if not answer.hint:
         assert (result["state"], result["remark"]) == ("right", ""), result["message"]
     elif NEEDS.get(answer.hint, True):
@@ -81,8 +83,8 @@ def test_every_stored_answer_gets_its_own_hint_or_passes(workshop, tmp_path, ans
 
 
 def test_every_hint_has_a_stored_wrong_answer():
-    elsewhere = {hint for _, hint in FILE_MISTAKES} | {"checks-failed", "too-slow", "own-model",
-                                                       "no-such-file"}
+    elsewhere = {hint for _, hint in FILE_MISTAKES} | {
+        "checks-failed", "crashed", "endless", "too-slow", "own-model", "no-such-file"}
     assert set(HINTS) - {answer.hint for answer in STORED} - elsewhere == set()
 
 
@@ -135,7 +137,6 @@ FILE_MISTAKES = [
     (outside("import sys\nsys.exit()"), "exits"),
     (outside("import os\nos._exit(0)"), "exits"),
     (outside("answer = input()"), "asks-keyboard"),
-    (outside("while True: pass"), "endless"),
     (lambda source: source + "\0", "unreadable-file"),
     (lambda source: source + "\n\n" + EMPTY, "raise-left"),
     (lambda source: put_in(source, DECODE, "pass") + "\n\ndef decode(self, z):\n    return z\n",
@@ -145,7 +146,7 @@ FILE_MISTAKES = [
 
 @pytest.mark.parametrize(("spoil", "hint"), FILE_MISTAKES)
 def test_a_file_that_cannot_be_used_is_reported(check, spoil, hint):
-    judgement = check(spoil(emptied(SOLUTION, CHALLENGE)), 0.5 if hint == "endless" else 10)
+    judgement = check(spoil(emptied(SOLUTION, CHALLENGE)))
     everything = [judgement.file, *judgement.results.values()]
     assert hint in [one.hint for one in everything], verdict(judgement)
     assert judgement.exit_code == 1
@@ -250,18 +251,16 @@ HARMFUL = {
     "a traceback of its own": (
         "os.write(2, b'Traceback (most recent call last)\\nOddError: mine\\n')\n    os._exit(5)",
         "exits"),
-    "hangs whatever is raised": (
-        "while True:\n        try: time.sleep(9)\n        except BaseException: pass", "endless"),
     "shows a figure": ("import matplotlib.pyplot as plt; plt.plot([1]); plt.show()",
                        "returns-nothing"),
 }
 
 
 @pytest.mark.parametrize(("body", "hint"), HARMFUL.values(), ids=HARMFUL)
-def test_harmful_code_leaves_the_other_todos_their_verdicts(check, monkeypatch, body, hint):
+def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body, hint):
     modules = "os, sys, time, shutil, threading, warnings"
     code = f"def encode(self, x):\n    import {modules}\n    {body}\n"
-    judgement = check(put_in(TWO, ENCODE, code), 0.5 if hint == "endless" else 10)
+    judgement = check(put_in(TWO, ENCODE, code))
     assert judgement.results[ENCODE].hint == hint, verdict(judgement)
     assert judgement.names("right") == ["decode"]
     assert judgement.names("to do") == ["interpolate", CHALLENGE.name]
@@ -271,8 +270,8 @@ def test_harmful_code_leaves_the_other_todos_their_verdicts(check, monkeypatch, 
 
 def test_a_loop_without_an_end_is_shown_in_the_function_that_has_it(check):
     code = function_text(SOLUTION, CHALLENGE).replace(
-        "    pictures = []", "    pictures = []\n    while len(pictures) < 9:\n        vae.decode("
-        "vae.encode(patterns))")
+        "    pictures = []", "    pictures = []\n    while len(pictures) < 9:\n"
+        "        try: vae.decode(vae.encode(patterns))\n        except BaseException: pass")
     judgement = check(put_in(emptied(SOLUTION, *TODOS[:3]), CHALLENGE, code), 0.5)
     assert "while len(pictures) < 9:" in judgement.results[CHALLENGE].message
 
@@ -398,9 +397,10 @@ def test_what_is_printed_is_shown_once_and_short(check):
     assert text.count("row 1\n") == 1 and "more lines" in text and "row 50" not in text
 
 
-def test_after_all_four_there_is_something_to_try(check):
-    assert "solutions/latent_solution.py" in next_step(check(SOLUTION))
-    judgement = check(SOLUTION)
+def test_after_all_four_there_is_something_to_try(tmp_path):
+    judgement = process.Judgement(SourceFile(tmp_path / "latent_starter.py"))
+    judgement.file = Result("right")
+    judgement.results = dict.fromkeys(TODOS, Result("right"))
+    assert "solutions/latent_solution.py" in next_step(judgement)
     judgement.source.path = ROOT / "solutions" / "latent_solution.py"
     assert "latent_solution.py" not in next_step(judgement)
-    assert np.all([one.state == "right" for one in judgement.results.values()])

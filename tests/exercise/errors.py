@@ -9,11 +9,12 @@ import types
 from patterns import IMAGE_SIZE
 from tests.exercise.hints import KNOWN, WrongError
 from tests.exercise.reference import PIXELS, SIZES
-from tests.exercise.todos import BY_NAME
+from tests.exercise.todos import BY_NAME, DECODE
 
 TORCH_CALLS_IT = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "torch.tanh",
                   "expit": "torch.sigmoid", "logistic": "torch.sigmoid",
-                  "stop_gradient": "torch.no_grad", "GradientTape": "torch.no_grad"}
+                  "stop_gradient": "torch.no_grad", "GradientTape": "torch.no_grad",
+                  "mimsave": "iio.imwrite", "mimwrite": "iio.imwrite", "get_writer": "iio.imwrite"}
 LOOK_ALIKE = str.maketrans("lo", "10")      # encoder_fcl for encoder_fc1
 
 
@@ -35,7 +36,7 @@ def explain(error, source, todo, folder):
     if hint == "misspelt" and not close:
         hint = "no-such-layer"
     if hint == "sizes-do-not-fit":
-        details["clue"] = clue(int(details["got"]), int(details["want"]))
+        details["clue"] = clue(int(details["got"]), int(details["want"]), todo)
     if hint == "reshape":
         size = int(details["size"])
         wanted = math.prod(map(int, re.findall(r"-?\d+", details["shape"])))
@@ -66,7 +67,7 @@ def place_of(error, source, todo):
     return line, f" @{todo}/{function}{'>' if below else ':'} {source.text_of(line or 0)}{again}"
 
 
-def clue(got, want):
+def clue(got, want, todo):
     """What a layer's input is, going by how many numbers it holds for each image."""
     codes, hidden = SIZES["decoder_fc1"]
     if want == PIXELS and got % want == 0:
@@ -74,6 +75,8 @@ def clue(got, want):
                 "one row for each must stay.")
     if (got, want) == (IMAGE_SIZE, PIXELS):
         return "The pictures became squares: layers take each as one flat row."
+    if todo is DECODE and got == PIXELS:
+        return "It is given pixels, but decoder_out is the last layer."
     if want == hidden and got in (PIXELS, codes):
         return "It is given the function's own argument, not what the layer before it gave."
     if got == hidden:

@@ -68,7 +68,7 @@ class Learner:
         self.given = {}              # what takes the place of a function that is not right yet
         self.printed = {}            # name of a function: what its first call printed
 
-    def load(self):
+    def load(self, seed=1):
         """Run the file from top to bottom, as an import would."""
         self.module = types.ModuleType("learner_file")
         # paths that begin at the file stay in the folder
@@ -76,9 +76,9 @@ class Learner:
         sys.modules[self.module.__name__] = self.module      # dataclasses and pickle look there
         sys.argv[:] = [str(self.source.path)]
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
-        for seed in (torch.default_generator.manual_seed, np.random.seed,  # noqa: NPY002
-                     random.seed):
-            seed(1)                                    # a verdict is the same next time
+        for set_seed in (torch.default_generator.manual_seed, np.random.seed,  # noqa: NPY002
+                         random.seed):
+            set_seed(seed)                             # a verdict is the same next time
         self.call(exec, self.source.code, self.module.__dict__,
                   called=f"python {self.source.path.name}")
         vars(self.module).update(self.given)
@@ -145,6 +145,11 @@ class Learner:
                         wrong.seen += ", unless this is the first call"
                 raise
         return answers
+
+    def is_same_with_another_seed(self, ask, values):
+        """Whether a first call gives these values again: then nothing random is in it."""
+        self.load(seed=2)
+        return reference.equal(ask(), values)
 
     def empty_folders(self):
         for name in ("cwd", "outputs"):

@@ -13,7 +13,6 @@ from pathlib import Path
 from tests.exercise.hints import MORPH, RESULT
 from tests.exercise.todos import CHALLENGE
 
-ANSWERED = {**RESULT, **MORPH}   # hints of functions that gave something, although it was wrong
 SECONDS = 10             # that the functions and the drawing may take
 SEED = 7                 # of the patterns that are drawn; training never saw them
 PARTS = ("encode", "decode", "interpolate")      # what a morph is made with
@@ -28,12 +27,11 @@ def draw_frames(learner, outputs, usable, right, weights_file):
     ``usable`` holds the names of the functions that may be called, ``right`` those that
     are right; ``weights_file`` is empty for the weights of the last run, or holds one path.
     """
-    import imageio.v3 as iio
     import matplotlib.style
     import numpy as np
     import torch
 
-    from patterns import IMAGE_SIZE, PATTERN_TYPES, generate_patterns, png
+    from patterns import PATTERN_TYPES, generate_patterns, png
     from tests.exercise.reference import ReferenceVAE, equal, interpolate
     from vae_model import load_model, reconstruct
 
@@ -75,15 +73,10 @@ def draw_frames(learner, outputs, usable, right, weights_file):
         made.mkdir(exist_ok=True)
         with matplotlib.style.context("default"):
             rows = np.stack([mine, expected], axis=1).astype(float)
-            (made / "interpolation.png").write_bytes(png(draw(rows, note(usable, right))))
+            (made / "interpolation.png").write_bytes(png(draw(rows, whose(learner.source.path))))
         files = ["interpolation.png"]
         if "interpolate" in right:
-            steps = morphs(learner.module.interpolate, vae, pairs[:1], MORPH_STEPS)[0]
-            frames = [*steps, *steps[-2:0:-1]]             # there and back, each end once
-            block = np.ones([-(-SIDE // IMAGE_SIZE)] * 2)
-            iio.imwrite(made / "interpolation.gif", duration=80, loop=0, image=[
-                np.kron(255 * frame.reshape(IMAGE_SIZE, -1), block).astype(np.uint8)
-                for frame in frames])
+            animate(morphs(learner.module.interpolate, vae, pairs[:1], MORPH_STEPS)[0], made)
             files.append("interpolation.gif")
         if CHALLENGE.name in right:
             learner.call(learner.module.create_latent_walk_animation, vae, patterns)
@@ -91,6 +84,19 @@ def draw_frames(learner, outputs, usable, right, weights_file):
             files.append("walk.gif")
         return {"files": files, "outputs": str(outputs)}
     return {"problem": problem}
+
+
+def animate(frames, folder):
+    """Write interpolation.gif: frames (steps, pixels) there and back, each end once."""
+    import imageio.v3 as iio
+    import numpy as np
+
+    from patterns import IMAGE_SIZE
+
+    block = np.ones([-(-SIDE // IMAGE_SIZE)] * 2)
+    frames = [np.kron(255 * frame.reshape(IMAGE_SIZE, -1), block).astype(np.uint8)
+              for frame in (*frames, *frames[-2:0:-1])]
+    iio.imwrite(folder / "interpolation.gif", frames, duration=80, loop=0)
 
 
 def gif_name(learner):
@@ -106,21 +112,12 @@ def layer_by_layer(trained):
     return dict(zip(loud_weights(), values, strict=True))
 
 
-def note(usable, right):
-    """Words for whose frames are drawn."""
-    mine = [name for name in PARTS if name in usable]
-    amiss = [name for name in mine if name not in right]
-    which = "" if amiss == mine else f"{' and '.join(amiss)} "
-    whose = "your frames" if len(mine) == len(PARTS) else f"your {' and '.join(mine)}"
-    return whose + (f"\n({which}not right yet)" if amiss else "")
-
-
 def draw(rows, maker):
     """A figure of frames (morphs, 2, frames, pixels): the learner's above, correct ones below."""
     from patterns import PATTERN_TYPES, grid_figure
 
     labels = [label for start, end in zip(PATTERN_TYPES, PATTERN_TYPES[1:] + PATTERN_TYPES[:1])
-              for label in (f"{start} to {end}\n{maker}", "correct frames")]
+              for label in (f"{start} to\n{end}:\n{maker}", "correct frames")]
     return grid_figure("From pattern to pattern through the trained latent space",
                        rows.reshape(-1, *rows.shape[2:]), labels,
                        [str(number + 1) for number in range(rows.shape[2])])
@@ -131,7 +128,7 @@ def show(judgement, workshop, outputs=None, weights=()):
     """Let the pictures be made and put them into their folder; returns lines on what came of it."""
     right = judgement.names("right")
     usable = [todo.name for todo, one in judgement.results.items()
-              if one.state == "right" or one.hint in ANSWERED]
+              if one.state == "right" or one.hint in {**RESULT, **MORPH}]     # it gave something
     if not right and not judgement.names("wrong"):
         return ""
     if not set(PARTS) & set(usable):
@@ -149,18 +146,23 @@ def show(judgement, workshop, outputs=None, weights=()):
             target = outputs / file_name(judgement.source.path, made)
             shutil.copyfile(workshop.folder / "made" / made, f"{target}.new")
             os.replace(f"{target}.new", target)        # a viewer never sees half a file
-            lines.append(f"{CAPTIONS[made]:13} {target}")
+            lines.append(f"{CAPTIONS[made]:8} {target}")
     except OSError as error:
         return f"No picture: {outputs} cannot be written ({error.strerror})"
-    whose = " ".join(note(usable, right).split())
-    rest = "" if set(PARTS) <= set(usable) else "; our functions do the rest"
-    lines[1:1] = [f"{'':13} top row of each pair: {whose}{rest}",
-                  f"{'':13} bottom row of each pair: correct frames"]
+    ours = " and ".join(name for name in PARTS if name not in usable)
+    ours = f", with our {ours}" if ours else ""
+    lines[1:1] = [f"{'':8} top row of each pair: {whose(judgement.source.path)}{ours}",
+                  f"{'':8} bottom row of each pair: correct frames"]
     return "\n".join(lines)
 
 
-CAPTIONS = {"interpolation.png": "Picture:", "interpolation.gif": "Your morph:",
-            "walk.gif": "Your walk:"}
+CAPTIONS = {"interpolation.png": "Picture:", "interpolation.gif": "Morph:",
+            "walk.gif": "Walk:"}
+
+
+def whose(path):
+    """Words for the frames that a file makes."""
+    return "your frames" if path.name == "latent_starter.py" else "its frames"
 
 
 def file_name(path, made):

@@ -39,19 +39,19 @@ class Workshop:
     """Does jobs in a process of its own; to be used in a ``with`` statement."""
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="exercise-"))
-        self._start()
+        self.folder, self.process = Path(tempfile.mkdtemp(prefix="exercise-")), None
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        kill(self.process)
-        self.process.communicate()              # closes its pipes, and waits
+        if self.process:
+            kill(self.process)
+            self.process.communicate()          # closes its pipes, and waits
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self):
-        self.process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder)],
             cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1",
                            "MPLBACKEND": "Agg", "PYTHONSAFEPATH": ""},   # found in its folder
@@ -60,9 +60,10 @@ class Workshop:
 
     def run(self, seconds=SECONDS, **job):
         """Return the message on a job. Raises LostError for a fault that is not the learner's."""
-        if self.process.poll() is not None:      # it was lost with the last job
+        if self.process and self.process.poll() is not None:      # it was lost with the last job
             self.process.communicate()
-            self._start()
+            self.process = None
+        self.process = self.process or self._start()
         timer = threading.Timer(seconds + PATIENCE, kill, [self.process])
         timer.start()
         ready, words = False, []

@@ -16,7 +16,7 @@ from tests.exercise import reference
 from tests.exercise.card import DARK, TestCard, curved, require_card, require_none
 from tests.exercise.hints import WrongError, about
 from tests.exercise.pictures import gif_name
-from vae_model import LATENT_DIM
+from vae_model import LATENT_DIM, WEIGHTS_FILE
 
 NAME = "create_latent_walk_animation"
 SMALLEST = 256          # pixels per side
@@ -72,7 +72,8 @@ def read_gif(folder, name):
     file = folder / "outputs" / name
     if not file.exists():
         others = sorted(path.name for place in ("outputs", "cwd")
-                        for path in (folder / place).rglob("*") if path.is_file())
+                        for path in (folder / place).rglob("*")
+                        if path.is_file() and path.name != WEIGHTS_FILE)
         require_none(f"no file at GIF_FILE; other files: {', '.join(others[:4]) or 'none'}", (
             ("many-files", len(others) > 2), ("wrong-place", others), ("no-file", True)))
     try:

@@ -6,6 +6,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -129,6 +130,7 @@ def made_up(seeds):
 def without_training(monkeypatch, tmp_path):
     monkeypatch.setattr(study, "study_all", made_up)
     monkeypatch.setattr(study, "OUTPUT_DIR", tmp_path)
+    monkeypatch.setattr(study, "draw_study", lambda results, seed: None)
     monkeypatch.setattr(study, "png", lambda figure: b"not drawn")
     return tmp_path
 
@@ -162,11 +164,12 @@ def test_the_table_prints_means_under_their_headings(without_training, capsys):
 
 
 def test_the_figure_marks_samples_that_are_near_no_pattern(monkeypatch):
-    monkeypatch.setattr(study, "grid_figure", lambda *arguments, **options: (arguments, options))
+    monkeypatch.setattr(study, "grid_figure", MagicMock())
     monkeypatch.setattr(study, "types_near", lambda images: np.where(
         images[:, 0] < 5, "none", "cross"))
     results = [made_up([4])[setting, 4] for setting in study.SETTINGS]
-    (title, rows, labels, columns), options = study.draw_study(results, 4)
+    study.draw_study(results, 4)
+    (title, rows, labels, columns), options = study.grid_figure.call_args
     types = columns.count("recon")
     assert "seed 4" in title
     assert types == min(len(PATTERN_TYPES), 5)

@@ -57,8 +57,6 @@ MEASURES = (
             "error of reconstructions (from mu) against the clean patterns", "RMSE", ".3f"),
     Measure("soft", lambda t: soft_pixels(t.recon),
             "share of reconstructed pixels between 0.1 and 0.9"),
-    Measure("soft_clean", lambda t: soft_pixels(t.data.clean),
-            "the same of the clean patterns"),
     Measure("width_kept",
             lambda t: np.mean([width_kept(t.recon, t.data, name) for name in PATTERN_TYPES]),
             "share of the variance of the line widths in the reconstructions", "width", ".0%"),

@@ -70,7 +70,7 @@ def test_measures_against_their_definitions(trained):
         "reconstruction": 62, "clean_loss": 59, "code_noise": 1.2, "left": 1.8,
         "kl": 4, "kl_lowest": 0.5,
         "rmse": np.mean([math.sqrt(np.mean(one**2)) for one in trained.recon - clean]),
-        "soft": gray(trained.recon), "soft_clean": gray(clean),
+        "soft": gray(trained.recon),
         "width_kept": np.mean(1 - (1 - KEPT) ** 2), "cross_width_kept": 1 - 0.2**2,
         "in_use": 2, "unused": 2, "code_size": sum(abs(code[2]) for code in mu) / COUNT,
         "apart": median_distance(mu, labels),

@@ -10,7 +10,7 @@ A test looks for ``claim.text(runs)`` in the two pages, any white space counting
 
 A claim is about means over at least ten seeds. An effect compares two settings: it names the
 least difference, about half of the one that was measured, so it fails if there is no effect.
-A description of the default setting gives a range around the mean of 40 other seeds.
+A description of the default setting gives a range around the mean of 40 seeds.
 """
 
 import csv
@@ -108,8 +108,8 @@ CLAIMS = (
           f"It ends at {default.kl:.1f} nats.",
           lambda default: default.kl_lowest < 0.3 and 4 < default.kl < 6.5),
     Claim(("epochs 1", "default"), lambda one, default:
-          f"After a training of 1 epoch {one.soft:.0%} of the reconstructed pixels are gray. "
-          f"After 200 epochs it is {default.soft:.0%}.",
+          f"After a training of 1 epoch {one.soft:.0%} of the reconstructed pixels are gray "
+          f"(between 0.1 and 0.9). After 200 epochs it is {default.soft:.0%}.",
           lambda one, default: one.soft - default.soft > 0.4),
     Claim(("epochs 50", "default"), lambda short, default:
           f"After a training of 50 epochs {short.samples:.0%} of the samples are near a pattern, "

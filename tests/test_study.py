@@ -210,7 +210,7 @@ FOUR, THREE = ("diagonal", "horizontal", "vertical", "cross"), ("diagonal", "rin
 @pytest.mark.parametrize(("claims", "seeds", "types", "code", "lines"), [
     ([TRUE], "1-10", FOUR, 0, ["holds  always 5.56", "1 of 1 claims hold"]),
     ([TRUE, FALSE], "1-10", FOUR, 1, ["FAILS  never", "1 of 2 claims hold"]),
-    ([FALSE], "1-9", FOUR, 0, ["Too few seeds to judge the claims: it takes 10."]),
+    ([FALSE], "1-9", FOUR, 0, ["Too few seeds to judge the claims: it takes ten."]),
     ([FALSE], "1-10", THREE, 0,
      ["The claims are about the four types of the exercise, so they are not judged."])])
 def test_claims_are_judged_with_ten_seeds_and_the_four_types(

@@ -8,10 +8,9 @@ A test looks for ``claim.text(runs)`` in the two pages, any white space counting
         claim.text(runs)                 # the sentences, a str
         claim.holds(runs)                # whether they are true of these runs, a bool
 
-A claim is about the mean over at least ten seeds. An effect is about two settings: it gives
-the least difference between them, about half of the one that was measured, so that it fails
-if there is no effect. A description of the default setting gives a range: mean of 40 other
-seeds (2000-2039), plus or minus what ten seeds may differ from it.
+A claim is about means over at least ten seeds. An effect compares two settings: it names the
+least difference, about half of the one that was measured, so it fails if there is no effect.
+A description of the default setting gives a range around the mean of 40 seeds.
 """
 
 import csv
@@ -69,10 +68,6 @@ CLAIMS = (
           "(black is 0, white is 1).",
           lambda default: 0.018 < default.rmse < 0.028),
     Claim(("default",), lambda default:
-          f"{default.soft:.0%} of the reconstructed pixels are gray (between 0.1 and 0.9). "
-          f"In the clean patterns it is {default.soft_clean:.0%}.",
-          lambda default: 0 < default.soft - default.soft_clean < 0.02),
-    Claim(("default",), lambda default:
           f"On average {default.in_use:.1f} of the 8 latent dimensions are in use.",
           lambda default: 2.5 < default.in_use < 4),
 
@@ -101,14 +96,11 @@ CLAIMS = (
           and 0.75 < default.purity_untrained < 0.97),
     Claim(("default",), lambda default:
           "The midpoint of a horizontal and a vertical code decodes to a cross in "
-          f"{default.cross_midpoints:.0%} of the pairs, and their sum in {default.cross_sums:.0%}.",
-          lambda default: 0.15 < default.cross_midpoints < 0.75
-          and 0.1 < default.cross_sums < 0.65),
-    Claim(("default",), lambda default:
-          "The share of midpoints that are crosses depends on the seed: it is between "
-          f"{default.lowest.cross_midpoints:.0%} and {default.highest.cross_midpoints:.0%}.",
-          lambda default:
-          default.highest.cross_midpoints - default.lowest.cross_midpoints > 0.3),
+          f"{default.cross_midpoints:.0%} of the pairs, from {default.lowest.cross_midpoints:.0%} "
+          f"to {default.highest.cross_midpoints:.0%} depending on the seed. "
+          f"Their sum decodes to a cross in {default.cross_sums:.0%}.",
+          lambda default: 0.2 < default.cross_midpoints < 0.75 and 0.1 < default.cross_sums < 0.65
+          and default.highest.cross_midpoints - default.lowest.cross_midpoints > 0.3),
 
     # --- training time ----------------------------------------------------------------
     Claim(("default",), lambda default:
@@ -116,11 +108,11 @@ CLAIMS = (
           f"It ends at {default.kl:.1f} nats.",
           lambda default: default.kl_lowest < 0.3 and 4 < default.kl < 6.5),
     Claim(("epochs 1", "default"), lambda one, default:
-          f"After a training of one epoch, {one.soft:.0%} of the reconstructed pixels are gray. "
-          f"After 200 epochs it is {default.soft:.0%}.",
+          f"After a training of 1 epoch {one.soft:.0%} of the reconstructed pixels are gray "
+          f"(between 0.1 and 0.9). After 200 epochs it is {default.soft:.0%}.",
           lambda one, default: one.soft - default.soft > 0.4),
     Claim(("epochs 50", "default"), lambda short, default:
-          f"After a training of 50 epochs, {short.samples:.0%} of the samples are near a pattern, "
+          f"After a training of 50 epochs {short.samples:.0%} of the samples are near a pattern, "
           f"and the reconstructions keep {short.width_kept:.0%} of the variance in line width. "
           f"After 200 epochs it is {default.samples:.0%} and {default.width_kept:.0%}.",
           lambda short, default: default.samples - short.samples > 0.1
@@ -128,14 +120,11 @@ CLAIMS = (
 
     # --- goal 1: latent dimensions ----------------------------------------------------
     Claim(("latent 2", "default"), lambda two, default:
-          f"With 2 latent dimensions the RMSE of the reconstructions is {two.rmse:.3f}. "
-          f"With 8 it is {default.rmse:.3f}.",
-          lambda two, default: two.rmse - default.rmse > 0.004),
-    Claim(("latent 2", "default"), lambda two, default:
-          "With 2 latent dimensions the reconstructed crosses keep "
-          f"{two.cross_width_kept:.0%} of the variance in line width. "
-          f"With 8 they keep {default.cross_width_kept:.0%}.",
-          lambda two, default: default.cross_width_kept - two.cross_width_kept > 0.3),
+          f"With 2 latent dimensions the RMSE of the reconstructions is {two.rmse:.3f} instead of "
+          f"{default.rmse:.3f}, and the reconstructed crosses keep {two.cross_width_kept:.0%} of "
+          f"the variance in line width instead of {default.cross_width_kept:.0%}.",
+          lambda two, default: two.rmse - default.rmse > 0.004
+          and default.cross_width_kept - two.cross_width_kept > 0.4),
     Claim(("latent 32", "default"), lambda many, default:
           f"Of 32 latent dimensions {many.unused:.1f} are unused, of 8 it is {default.unused:.1f}. "
           f"Reconstruction loss and KL together are {many.reconstruction + many.kl:.1f} nats with "
@@ -171,10 +160,6 @@ CLAIMS = (
           f"the same type in {zero.purity:.0%} of the cases. The distance to the nearest code of "
           f"another type is {zero.apart:.1f} instead of {default.apart:.1f}.",
           lambda zero, default: zero.purity > 0.94 and zero.apart > 3 * default.apart),
-    Claim(("beta 0", "default"), lambda zero, default:
-          f"With beta 0, {zero.frames_near_none:.1f} of six frames between two types are near no "
-          f"pattern. With beta 1 it is {default.frames_near_none:.1f}.",
-          lambda zero, default: zero.frames_near_none - default.frames_near_none > 0.7),
     Claim(("beta 0.5", "default"), lambda half, default:
           f"With beta 0.5, {half.samples:.0%} of the samples are near a pattern, and the RMSE of "
           f"the reconstructions is {half.rmse:.3f}. "
@@ -226,7 +211,7 @@ CLAIMS = (
           f"{default.in_use:.1f}. The RMSE of its reconstructions is {deep.rmse:.3f} instead of "
           f"{default.rmse:.3f}.",
           lambda deep, default: default.in_use - deep.in_use > 0.6
-          and deep.rmse - default.rmse > 0.006),
+          and deep.rmse - default.rmse > 0.004),
     Claim(("deep", "default"), lambda deep, default:
           f"With the deep model {deep.samples:.0%} of the samples are near a pattern. "
           f"With the default model it is {default.samples:.0%}.",
@@ -235,12 +220,14 @@ CLAIMS = (
           f"With a warm-up of 800 steps the deep model has {warm.in_use:.1f} dimensions in use "
           f"instead of {deep.in_use:.1f}, and its RMSE is {warm.rmse:.3f} instead of "
           f"{deep.rmse:.3f}.",
-          lambda warm, deep: warm.in_use - deep.in_use > 0.5 and deep.rmse - warm.rmse > 0.006),
+          lambda warm, deep: warm.in_use - deep.in_use > 0.5 and deep.rmse - warm.rmse > 0.004),
     Claim(("deep slow", "deep"), lambda slow, deep:
           f"With a learning rate of 0.001 the deep model has {slow.in_use:.1f} dimensions in use "
-          f"instead of {deep.in_use:.1f}, and its RMSE is {slow.rmse:.3f} instead of "
-          f"{deep.rmse:.3f}.",
-          lambda slow, deep: slow.in_use - deep.in_use > 0.5 and deep.rmse - slow.rmse > 0.005),
+          f"instead of {deep.in_use:.1f}, and its reconstructed crosses keep "
+          f"{slow.cross_width_kept:.0%} of the variance in line width instead of "
+          f"{deep.cross_width_kept:.0%}.",
+          lambda slow, deep: slow.in_use - deep.in_use > 0.4
+          and slow.cross_width_kept - deep.cross_width_kept > 0.3),
     Claim(("deep warm-up", "default"), lambda warm, default:
           f"With the deep model and a warm-up, {warm.samples:.0%} of the samples are near a "
           f"pattern, and the RMSE of the reconstructions is {warm.rmse:.3f}. With the default "

@@ -57,8 +57,6 @@ MEASURES = (
             "error of reconstructions (from mu) against the clean patterns", "RMSE", ".3f"),
     Measure("soft", lambda t: soft_pixels(t.recon),
             "share of reconstructed pixels between 0.1 and 0.9"),
-    Measure("soft_clean", lambda t: soft_pixels(t.data.clean),
-            "the same of the clean patterns"),
     Measure("width_kept",
             lambda t: np.mean([width_kept(t.recon, t.data, name) for name in PATTERN_TYPES]),
             "share of the variance of the line widths in the reconstructions", "width", ".0%"),
@@ -88,7 +86,8 @@ MEASURES = (
             "samples", ".0%"),
     Measure("samples_pca", lambda t: t.findings.samples_pca,
             "the same of samples from PCA with as many numbers"),
-    Measure("recon_pca", lambda t: near_pattern(reconstruct_pca(t.data, len(t.space.kl))),
+    Measure("recon_pca",
+            lambda t: np.mean(types_near(reconstruct_pca(t.data, len(t.space.kl))) != "none"),
             "the same of reconstructions by PCA"),
     Measure("midpoints", lambda t: t.findings.midpoints,
             "share of midpoints of two codes of one type that decode to that type"),
@@ -109,11 +108,6 @@ MEASURES = (
 def soft_pixels(images):
     """Share of pixels that are neither dark (below 0.1) nor bright (above 0.9)."""
     return np.mean((images > 0.1) & (images < 0.9))
-
-
-def near_pattern(images):
-    """Share of images (N, pixels) that are near a pattern."""
-    return np.mean(types_near(images) != "none")
 
 
 def width_kept(recon, data, name):

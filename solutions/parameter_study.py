@@ -5,9 +5,9 @@
     python solutions/parameter_study.py --seeds 300-309    # do the pages' claims hold there?
 
 Prints a table of means over the seeds, and which claims of the two pages (claims.py) hold
-for these seeds; the exit code is 1 if one does not. Writes parameter_study.csv, one line a
-run, and parameter_study.png into the folder ``outputs``. The options write files of other
-names, since the pages quote these. measures.py says what the columns of the csv are.
+for them; the exit code is 1 if one does not. Writes parameter_study.csv (its columns: see
+measures.py) and parameter_study.png into the folder ``outputs``. The options write files
+of other names, since the pages quote these.
 """
 
 import argparse
@@ -29,6 +29,7 @@ if __name__ == "__mp_main__":      # in a process of the pool: Ctrl-C ends it qu
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")     # each process keeps to one core
 
+import matplotlib.style
 import numpy as np
 import torch
 from torch import nn
@@ -41,7 +42,6 @@ from solutions.measures import MEASURES, Trained
 from vae_model import HIDDEN_DIM, LATENT_DIM, VAE, reconstruct, sample_prior
 
 SEEDS = range(SEED, SEED + 10)   # the first one is the main script's own run
-FEWEST_SEEDS = 10                # claims are about means over so many seeds
 
 
 # --- the settings -----------------------------------------------------------------
@@ -79,10 +79,10 @@ SETTINGS = (
 
 
 class LayeredVAE(VAE):
-    """A VAE with so many hidden layers in its encoder and its decoder.
+    """A VAE with other numbers of hidden layers, as the edits of the page make them.
 
-    The layers are made in the order of vae_model.py, which decides which random numbers
-    each starts from: so these are the models that the edits of the page make.
+    The order of the layers is that of vae_model.py, since it decides which random numbers
+    each starts from.
     """
 
     def __init__(self, latent_dim, encoder_depth, decoder_depth):
@@ -97,7 +97,7 @@ class LayeredVAE(VAE):
 
 
 def hidden_layers(inputs, depth):
-    """So many hidden layers, each with its ReLU; the first one takes ``inputs`` values."""
+    """As many hidden layers as ``depth`` says; the first one takes ``inputs`` values."""
     layers = []
     for _ in range(depth):
         layers += [nn.Linear(inputs, HIDDEN_DIM), nn.ReLU()]
@@ -154,8 +154,6 @@ def study_all(seeds):
 
 def write_results(results, seeds, name):
     """Write the csv and the figure of a study; returns the text of the csv."""
-    import matplotlib.style
-
     file = io.StringIO()
     writer = csv.DictWriter(file, ["setting", "seed", *(measure.name for measure in MEASURES)],
                             lineterminator="\n")
@@ -179,13 +177,15 @@ def draw_study(results, seed):
     recon = min(len(PATTERN_TYPES), 5)
     marked = np.stack([types_near(pictures) == "none" for pictures in rows])
     marked[:, :recon] = False
-    return grid_figure(
-        f"Each setting with seed {seed}: reconstructions of held-out patterns, then samples "
-        "from the prior\n(orange: samples near no pattern)", rows,
+    figure = grid_figure(
+        f"Each setting with seed {seed}: reconstructions of held-out patterns,\n"
+        "then samples from the prior (orange: near no pattern)", rows,
         [f"{setting.name}\nRMSE {values['rmse']:.3f}\n{values['in_use']:.0f} in use"
          for setting, (values, _) in zip(SETTINGS, results)],
         ["recon"] * recon + ["sample"] * (10 - recon), marked=marked,
     )
+    figure.axes[0].set_anchor("E")       # to the right, since a grid this tall is not as wide
+    return figure
 
 
 def print_table(runs):
@@ -202,7 +202,7 @@ def print_table(runs):
 
 def judge_claims(runs):
     """Print each claim with the numbers of these runs; returns whether all hold."""
-    print("\nThe claims of README.rst and solutions/README.rst, with the numbers of these seeds:")
+    print("\nThe claims of the two pages, with the numbers of these seeds:")
     verdicts = [claim.holds(runs) for claim in CLAIMS]
     for claim, holds in zip(CLAIMS, verdicts):
         print(textwrap.fill(f"{'holds' if holds else 'FAILS'}  {claim.text(runs)}", 98,
@@ -238,12 +238,12 @@ def main(arguments=None):
     main_script.prepare_folder(OUTPUT_DIR)
 
     started = time.monotonic()
-    print(f"{len(SETTINGS)} settings, {len(seeds)} seed(s) each, measured on held-out patterns")
+    print(f"{len(SETTINGS)} settings, seeds {seeds[0]} to {seeds[-1]}")
     runs = read_runs(write_results(study_all(seeds), seeds, name).splitlines())
     print_table(runs)
     print(f"\nTime: {time.monotonic() - started:.0f} s")
-    if len(seeds) < FEWEST_SEEDS:
-        print(f"Too few seeds to judge the claims: it takes {FEWEST_SEEDS}.")
+    if len(seeds) < 10:
+        print("Too few seeds to judge the claims: it takes ten.")
         return 0
     if PATTERN_TYPES != ("diagonal", "horizontal", "vertical", "cross"):
         print("The claims are about the four types of the exercise, so they are not judged.")

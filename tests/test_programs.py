@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -93,10 +94,10 @@ def test_one_seed_gives_the_same_bytes_whatever_the_readers_settings_are(tmp_pat
             assert picture.shape[1] == 8 * patterns.DPI
             for half in (picture[:len(picture) // 2], picture[len(picture) // 2:]):
                 assert half.std() > 0.04, name
-    model = vae_model.load_model(files["vae_weights.pth"])
+    model = vae_model.load_model(files["vae_weights.pth"])           # it is the trained one
+    record = main_script.evaluate(model, main_script.make_data(main_script.SEED), 2)
     assert model.fc_mu.out_features == 2
-    weights = torch.load(files["vae_weights.pth"], weights_only=True)
-    assert weights.keys() == model.state_dict().keys()
+    assert re.search(rf"total +{record.reconstruction:.2f}\n", output)
 
 
 # --- what stops before the training -----------------------------------------------------------

@@ -145,18 +145,6 @@ def check_network_and_loss(namespace):
         assert torch.isclose(mine, vae_model.vae_loss(recon, namespace["x"], mu, log_var, beta))
 
 
-def test_second_hints_are_part_of_the_solution():
-    solution = ROOT / "solutions" / "latent_solution.py"
-    if not solution.exists():
-        pytest.skip("there is no solutions/latent_solution.py")
-    for block in blocks(section("Second hints"), "python"):
-        tree = ast.parse(block)
-        called = {ast.unparse(node.func).split(".")[-1] for node in ast.walk(tree)
-                  if isinstance(node, ast.Call)}
-        assert called
-        assert all(name in solution.read_text(encoding="utf-8") for name in called)
-
-
 # --- edits of files -------------------------------------------------------------------
 @pytest.mark.parametrize(("times", "setting"), [(2, "deep"), (0, "shallow")])
 def test_the_edits_of_the_network_fit_and_are_those_of_the_study(times, setting):
@@ -218,6 +206,13 @@ def test_shown_numbers_are_those_of_the_study():
             (r"to learn +(\S+)", "left"), (r"nats\): (\d+) of", "in_use"),
             (r" 200 +\S+ +(\S+)", "reconstruction"), (r" 200 .* (\S+)", "kl")):
         assert float(re.search(pattern, text)[1]) == pytest.approx(float(run[column]), abs=0.011)
+
+
+def test_every_column_of_the_study_is_explained():
+    measures = pytest.importorskip("solutions.measures", reason="there is no solutions/").MEASURES
+    page = PAGES["solutions/README.rst"].replace("``_blended``", " ".join(
+        f"``{one.name}``" for one in measures if one.name.endswith("_blended")))
+    assert [one.name for one in measures if f"``{one.name}``" not in page] == []
 
 
 def test_every_claim_stands_on_a_page_and_holds():

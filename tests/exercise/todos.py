@@ -114,11 +114,11 @@ class SourceFile:
                 for line in blocks[1:]]
 
     def loop_around(self, line):
-        """The line of the loop that a line stands in (a while, if there is one), or itself."""
+        """The line of the loop that a line is part of (a while, if there is one), or 0."""
         loops = [node for node in ast.walk(self.tree) if isinstance(node, (ast.While, ast.For))
                  and node.lineno <= line <= node.end_lineno]
         whiles = [node for node in loops if isinstance(node, ast.While)]
-        return max((node.lineno for node in whiles or loops), default=line)
+        return max((node.lineno for node in whiles or loops), default=0)
 
     def lines_of(self, todo):
         """The lines of a TODO's function: pairs of number and text."""

@@ -43,6 +43,7 @@ FUNCTIONS = {           # what may stand between two layers, or behind the last 
     "a tanh, moved to 0 and 1,": lambda x: (x.tanh() + 1) / 2,
     "the logarithm of a sigmoid": F.logsigmoid,
     "1 minus a sigmoid, or 1 / (1 + exp(x)) without its minus sign": lambda x: F.sigmoid(-x),
+    "1 + exp(-x), a sigmoid without brackets,": lambda x: 1 + torch.exp(-x),
     "a sigmoid and another one": lambda x: x.sigmoid().sigmoid(),
     "a ReLU and a sigmoid": lambda x: x.relu().sigmoid(),
     "a sigmoid, times 255 without decimals": lambda x: (255 * x.sigmoid()).floor(),

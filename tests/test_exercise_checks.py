@@ -157,9 +157,12 @@ def test_a_file_that_cannot_be_used_is_reported(check, spoil, hint):
     ("torch.load(OUTPUT_DIR / 'no_such_weights.pth')", "no-such-file"),
     ("print(SimpleVAE().decode(torch.zeros(1, LATENT_DIM)).numpy())", "numpy-function")])
 def test_an_error_at_the_bottom_is_said_and_all_todos_are_checked(check, last_line, hint):
-    judgement = check(f"{TWO}\n\n{last_line}\n")
+    batch = "def encode(self, x):\n    return self.fc_mu(torch.relu(self.encoder_fc2(torch.relu(" \
+            "self.encoder_fc1(x.view(5, -1))))))"
+    judgement = check(f"{put_in(TWO, ENCODE, batch)}\n\n{last_line}\n")
     assert judgement.file.hint == hint, verdict(judgement)
-    assert judgement.names("right") == ["encode", "decode"]
+    assert judgement.results[ENCODE].hint == "fixed-batch"
+    assert judgement.names("right") == ["decode"]
 
 
 def test_a_function_that_stands_twice_is_named_although_it_is_right(check):

@@ -1,5 +1,6 @@
-"""The checks of exercise 3: they read the learner's file, run it apart, and say what they saw.
+"""The checks of exercise 3: they read and run the learner's file and say what they saw.
 
+    run.py          python latent_starter.py, and the table for a class
     todos.py        what is to be written, and how far a file is (read, never run)
     process.py      the process in which the learner's code runs, seen from outside
     child.py        the same process from inside: limits, one job after the other
@@ -12,8 +13,8 @@
     reference.py    right answers
     hints.txt       the words for each mistake; hints.py reads them
     report.py       what is printed
-    pictures.py     my_interpolation.png
+    pictures.py     my_interpolation.png and .gif, latent_walk.gif
     answers/        stored right and wrong answers, for the tests of these checks
 
-The first two, hints and report do without torch, so that what needs no torch is said at once.
+The first three, hints and report do without torch, so what needs no torch is said at once.
 """

@@ -70,18 +70,22 @@ def place_of(error, source, todo):
 def clue(got, want, todo):
     """What a layer's input is, going by how many numbers it holds for each image."""
     codes, hidden = SIZES["decoder_fc1"]
-    if want == PIXELS and got % want == 0:
-        return (f"{got} is {got // want} times {want}: several images have become one row, where "
-                "one row for each must stay.")
-    if (got, want) == (IMAGE_SIZE, PIXELS):
-        return "The pictures became squares: layers take each as one flat row."
-    if todo is DECODE and got == PIXELS:
-        return "It is given pixels, but decoder_out is the last layer."
-    if want == hidden and got in (PIXELS, codes):
-        return "It is given the function's own argument, not what the layer before it gave."
-    if got == hidden:
-        return "This layer is the first one of its half, but it is given what another layer gave."
-    return "Layers are in the wrong order, one is left out, or a shape changed on the way."
+    return next(words for applies, words in (
+        (want == PIXELS and got % want == 0,
+         f"{got} is {got // want} times {want}: several images have become one row, where one row "
+         "for each must stay."),
+        ((got, want) == (IMAGE_SIZE, PIXELS),
+         "The pictures became squares: layers take each as one flat row."),
+        ((got, want) == (PIXELS, codes),
+         "decode is given pixels where it takes a code: encode comes first."),
+        (todo is DECODE and got == PIXELS,
+         "It is given pixels, but decoder_out is the last layer."),
+        (want == hidden and got in (PIXELS, codes),
+         "It is given the function's own argument, not what the layer before it gave."),
+        (got == hidden,
+         "This layer is the first one of its half, but it is given what another layer gave."),
+        (True, "Layers are in the wrong order, one is left out, or a shape changed on the way."),
+    ) if applies)
 
 
 def closest(name, error, source):

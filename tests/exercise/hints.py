@@ -32,9 +32,9 @@ def read_hints(text):
     parser = configparser.ConfigParser(delimiters=":", comment_prefixes="#", interpolation=None)
     parser.read_string(text, "hints.txt")
     groups, known, code = {}, [], []
-    for group in parser.sections():
-        groups[group] = {}
-        for hint, entry in parser.items(group):
+    for section in parser.sections():
+        group, _, place = section.partition(": ")
+        for hint, entry in parser.items(section):
             cause, *rest = re.split(r"\n(\w+): ", entry)
             parts = list(zip(rest[::2], rest[1::2]))
             looks = [part for label, part in parts if label == "look"]
@@ -42,7 +42,8 @@ def read_hints(text):
             if not cause or len(looks) > 1 or labels - {"look", "when", "code"}:
                 raise ValueError(f"hints.txt, {hint}: a sentence, at most one line with look:, "
                                  f"and lines with when: or code:; not {entry!r}")
-            groups[group][hint] = tuple(" ".join(text.split()) for text in (cause, *looks, "")[:2])
+            groups.setdefault(group, {})[hint] = tuple(
+                " ".join(text.split()) for text in (cause, *looks, place)[:2])
             known += [(part, hint) for label, part in parts if label == "when"]
             code += [(part, hint) for label, part in parts if label == "code"]
     # those that look at the place as well go first

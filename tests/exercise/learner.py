@@ -79,9 +79,16 @@ class Learner:
         for set_seed in (torch.default_generator.manual_seed, np.random.seed,  # noqa: NPY002
                          random.seed):
             set_seed(seed)                             # a verdict is the same next time
-        self.call(exec, self.source.code, self.module.__dict__,
-                  called=f"python {self.source.path.name}")
-        vars(self.module).update(self.given)
+        try:
+            self.call(exec, self.source.code, self.module.__dict__,
+                      called=f"python {self.source.path.name}")
+        finally:
+            vars(self.module).update(self.given)
+
+    def load_again(self, seed=1):
+        """Forget what the file keeps. An error at its bottom leaves what stands above it."""
+        with contextlib.suppress(WrongError):
+            self.load(seed)
 
     def find(self, owner, name):
         """A function or a class of the learner's."""
@@ -138,7 +145,7 @@ class Learner:
                 answers.append(check())
             except WrongError as wrong:
                 if number:
-                    self.load()
+                    self.load_again()
                     with contextlib.suppress(WrongError):
                         check()
                         wrong.hint, wrong.show_line, wrong.line = "kept-between-calls", False, None
@@ -148,7 +155,7 @@ class Learner:
 
     def is_same_with_another_seed(self, ask, values):
         """Whether a first call gives these values again: then nothing random is in it."""
-        self.load(seed=2)
+        self.load_again(seed=2)
         return reference.equal(ask(), values)
 
     def empty_folders(self):
@@ -186,8 +193,7 @@ def check_file(learner):
 def check_todo(learner, todo, right):
     """The Result on a TODO. What is wrong with the file is not its fault, and said elsewhere."""
     source, twice = learner.source, learner.source.remark(todo)
-    with contextlib.suppress(WrongError):
-        learner.load()              # an error at the bottom of a file leaves what stands above it
+    learner.load_again()
     if not hasattr(learner.module, todo.owner or todo.name) and source.definitions(todo):
         return Result("unchecked", message="see the file as a whole")
     try:

@@ -58,8 +58,7 @@ def draw_frames(learner, outputs, usable, right, weights_file):
         if not equal(reconstruct(trained, patterns), right_vae.decode(codes).detach()):
             raise ValueError("other activations, or layers between")
         problem = "what is written gives no frames that could be drawn yet"
-        with contextlib.suppress(Exception):        # an error at its bottom is said elsewhere
-            learner.load()
+        learner.load_again()
         vae = right_vae
         if {"encode", "decode"} & set(usable):
             vae = learner.make_vae(layer_by_layer(trained))

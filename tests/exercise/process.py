@@ -104,8 +104,9 @@ def loss(job, code, words, seconds):
     line = next((line for line, name in places if todo and name == todo.name),
                 places[0][0] if places else None)
     if "Timeout (" in words:
-        hint, seen = ("endless" if line else "too-slow"), f"no end after {seconds:g} seconds"
-        line = line and source.loop_around(line)
+        loop = line and source.loop_around(line)
+        hint, seen = ("endless" if loop else "too-slow"), f"no end after {seconds:g} seconds"
+        line = loop or line
     else:
         how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
         hint, seen = "crashed", f"Python itself ended: {how}"

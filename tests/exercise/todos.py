@@ -114,24 +114,23 @@ class SourceFile:
                 for line in blocks[1:]]
 
     def loop_around(self, line):
-        """The line of the loop in the same function that a line stands in, or the line itself."""
-        around = [node for node in ast.walk(self.tree)
-                  if isinstance(node, (ast.While, ast.For, ast.FunctionDef))
-                  and node.lineno <= line <= node.end_lineno]
-        inner = max((number for number, node in enumerate(around)
-                     if isinstance(node, ast.FunctionDef)), default=-1)
-        loops = around[inner + 1:]
-        endless = [node for node in loops if isinstance(node, ast.While)] or loops
-        return endless[-1].lineno if endless else line
+        """The line of the loop that a line is part of (a while, if there is one), or 0."""
+        loops = [node for node in ast.walk(self.tree) if isinstance(node, (ast.While, ast.For))
+                 and node.lineno <= line <= node.end_lineno]
+        whiles = [node for node in loops if isinstance(node, ast.While)]
+        return max((node.lineno for node in whiles or loops), default=0)
+
+    def lines_of(self, todo):
+        """The lines of a TODO's function: pairs of number and text."""
+        return [(line, self.text_of(line)) for node in self.definitions(todo)[-1:]
+                for line in range(node.lineno, node.end_lineno + 1)]
 
     def mistake_in_text(self, todo, hint, seen):
         """The mistake, if any, that shows in the text of a function whose result is wrong."""
-        for node in self.definitions(todo)[-1:]:
-            for line in range(node.lineno, node.end_lineno + 1):
-                text = f"{hint} @{todo.name}: {self.text_of(line)}"
-                found = [known for expression, known in KNOWN_CODE if re.search(expression, text)]
-                if found:
-                    return WrongError(found[0], seen, line=line, show_line=True)
+        for line, text in self.lines_of(todo):
+            for expression, known in KNOWN_CODE:
+                if re.search(expression, f"{hint} @{todo.name}: {text}"):
+                    return WrongError(known, seen, line=line, show_line=True)
         for node in self.nodes(todo, ast.ExceptHandler, ast.Expr):
             match node:
                 case ast.ExceptHandler(body=[ast.Pass() | ast.Continue() | ast.Return()]):
@@ -139,14 +138,6 @@ class SourceFile:
                 case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))) if name in PURE:
                     return WrongError("dropped", seen, line=node.lineno, name=name)
         return None
-
-    def uses_as_steps(self, todo, name):
-        """Whether a TODO's function calls interpolate with an argument that holds a name."""
-        return any(isinstance(inner, ast.Name) and inner.id == name
-                   for call in self.nodes(todo, ast.Call)
-                   if ast.unparse(call.func).endswith("interpolate")
-                   for argument in [*call.args[3:], *(one.value for one in call.keywords)]
-                   for inner in ast.walk(argument))
 
     def returns_in_loop(self, todo):
         """Whether a loop of a TODO's function holds a return of its own."""

@@ -85,8 +85,8 @@ def test_a_layered_vae_starts_from_the_weights_of_the_vae_with_as_many_layers():
     torch.manual_seed(5)
     layered = study.LayeredVAE(LATENT_DIM, *depths)
     assert layered.encoder[-2].out_features == HIDDEN_DIM
-    for ours, theirs in zip(layered.parameters(), vae.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    for name, weights in vae.state_dict().items():
+        assert torch.equal(layered.state_dict()[name], weights)
 
 
 def test_a_run_depends_on_its_seed_and_measures_the_model_before_and_after(train):
@@ -130,17 +130,20 @@ def made_up(seeds):
 def without_training(monkeypatch, tmp_path):
     monkeypatch.setattr(study, "study_all", made_up)
     monkeypatch.setattr(study, "OUTPUT_DIR", tmp_path)
-    monkeypatch.setattr(study, "draw_study", lambda results, seed: None)
+    monkeypatch.setattr(study, "draw_study", MagicMock())
     monkeypatch.setattr(study, "png", lambda figure: b"not drawn")
     return tmp_path
 
 
 def test_each_number_is_in_its_row_and_column_of_the_csv(without_training):
-    study.write_results(made_up([3, 5]), [3, 5], "name")
+    results = made_up([3, 5])
+    study.write_results(results, [3, 5], "name")
+    (drawn, seed), _ = study.draw_study.call_args
+    assert seed == 3
+    assert all(one is results[setting, 3] for one, setting in zip(drawn, study.SETTINGS))
     with open(without_training / "name.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    expected = iter(made_up([3, 5]).items())
-    for row, ((setting, seed), (values, _)) in zip(rows, expected, strict=True):
+    for row, ((setting, seed), (values, _)) in zip(rows, results.items(), strict=True):
         assert (row.pop("setting"), row.pop("seed")) == (setting.name, str(seed))
         assert {name: float(cell) for name, cell in row.items()} == pytest.approx(values)
 

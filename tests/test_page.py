@@ -129,6 +129,7 @@ def test_blocks_run_in_order_and_print_what_the_page_says(prompt, folder):
     assert promises >= 4
     assert pictures >= 8
     assert (folder / "outputs" / "my_map.png").stat().st_size > 1000
+    assert namespace["labels"][[namespace["one"], 13]].tolist() == [0, 0]     # two diagonals
     check_network_and_loss(namespace)
 
 

@@ -62,7 +62,7 @@ def test_a_short_training_beats_every_constant_image(short_run):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Small data: (300, pixels) to train on in batches of 100."""
+    """Data of 250 patterns to train on, in batches of 100."""
     for name, value in (("NUM_TRAIN", 250), ("NUM_HELD_OUT", 40), ("BATCH_SIZE", 100)):
         monkeypatch.setattr(main_script, name, value)
     return main_script.make_data(0)
@@ -200,10 +200,12 @@ def what_is_trained(monkeypatch, tmp_path):
 
 
 def test_all_options_reach_the_training(what_is_trained):
+    torch.set_num_threads(2)
     call = what_is_trained("--epochs", "3", "--latent-dim", "5", "--beta", "2.5", "--seed", "9")
     assert (call.epochs, call.beta, call.seed) == (3, 2.5, 9) and call.verbose
     assert call.model.fc_mu.out_features == 5
     assert torch.equal(call.data.train, main_script.make_data(9).train)
+    assert torch.get_num_threads() == 1                    # two would wait for each other
 
 
 def test_all_constants_reach_the_training(what_is_trained, monkeypatch):

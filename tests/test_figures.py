@@ -60,17 +60,6 @@ def test_a_grid_has_every_image_label_caption_and_frame_in_its_place():
     assert top < -0.5 and bottom > grid.tops[-1] + IMAGE_SIZE - 0.5
 
 
-def test_captions_touch_nothing():
-    figure = patterns.grid_figure(
-        "title", np.zeros((2, 8, IMAGE_SIZE**2)), ["a row"] * 2, ["alpha\n0.00"] * 8,
-        [["horizontal"] * 8, ["diagonal"] * 8])
-    figure.draw_without_rendering()
-    axes, = figure.axes
-    boxes = [text.get_window_extent() for text in (*axes.texts, *axes.get_xticklabels())]
-    for index, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[:index])
-
-
 # --- the figures of a run ---------------------------------------------------------------
 def test_reconstructions_stand_below_their_originals_and_errors_are_enlarged(short_run):
     data = short_run.data

@@ -226,7 +226,7 @@ CLAIMS = (
           f"instead of {deep.in_use:.1f}, and its reconstructed crosses keep "
           f"{slow.cross_width_kept:.0%} of the variance in line width instead of "
           f"{deep.cross_width_kept:.0%}.",
-          lambda slow, deep: slow.in_use - deep.in_use > 0.4
+          lambda slow, deep: slow.in_use - deep.in_use > 0.2
           and slow.cross_width_kept - deep.cross_width_kept > 0.3),
     Claim(("deep warm-up", "default"), lambda warm, default:
           f"With the deep model and a warm-up, {warm.samples:.0%} of the samples are near a "

@@ -238,7 +238,7 @@ def main(arguments=None):
     main_script.prepare_folder(OUTPUT_DIR)
 
     started = time.monotonic()
-    print(f"{len(SETTINGS)} settings, seeds {seeds[0]} to {seeds[-1]}")
+    print(f"{len(SETTINGS)} settings, {len(seeds)} seed(s) each")
     runs = read_runs(write_results(study_all(seeds), seeds, name).splitlines())
     print_table(runs)
     print(f"\nTime: {time.monotonic() - started:.0f} s")

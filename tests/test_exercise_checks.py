@@ -135,7 +135,6 @@ FILE_MISTAKES = [
     (outside("print(1 / 0)"), "error-on-import"),
     (outside("import a_module_that_nobody_has"), "no-module"),
     (outside("import sys\nsys.exit()"), "exits"),
-    (outside("import os\nos._exit(0)"), "exits"),
     (outside("answer = input()"), "asks-keyboard"),
     (lambda source: source + "\0", "unreadable-file"),
     (lambda source: source + "\n\n" + EMPTY, "raise-left"),
@@ -251,9 +250,6 @@ HARMFUL = {
         "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)\n"
         "    np.seterr(all='raise'); warnings.simplefilter('error'); sys.stdout = None",
         "returns-nothing"),
-    "a traceback of its own": (
-        "os.write(2, b'Traceback (most recent call last)\\nOddError: mine\\n')\n    os._exit(5)",
-        "exits"),
     "shows a figure": ("import matplotlib.pyplot as plt; plt.plot([1]); plt.show()",
                        "returns-nothing"),
 }

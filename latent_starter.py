@@ -108,6 +108,6 @@ def create_latent_walk_animation(vae, patterns, fps=10):
     ----------
     vae : SimpleVAE, or any model whose ``encode`` and ``decode`` work like its own
     patterns : tensor (K, input_dim), K is 2 or more
-    fps : positive number, frames per second, such as 10, 12.5 or 1
+    fps : positive number, frames per second, such as 10, 2.5 or 1
     """
     raise NotImplementedError("Challenge: make create_latent_walk_animation write the GIF")

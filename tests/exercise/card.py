@@ -81,17 +81,19 @@ def require_card(pictures, vae, seen):
     """Raise a WrongError unless pictures (frames, side, side) are those of the test card."""
     flat, patterns = pictures.reshape(len(pictures), -1), vae.patterns.numpy()
     encoded = np.concatenate([patterns, *vae.encoded])
+    ramp, plain = pictures[:, 0], np.ptp(pictures[:, 1:], axis=2).max() < NEAR
+    factors = ramp @ RAMP / (RAMP @ RAMP)
+    multiplied = np.abs(ramp - factors[:, None] * RAMP).max() < NEAR and np.ptp(factors) < NEAR
     require_none(seen, (
+        ("too-dark", plain and multiplied and 0 < factors.max() < 1 - NEAR,
+         f"{255 * factors[0]:.0f}"),
         ("pixels-blended", are_mixed(flat, patterns), "the given patterns themselves"),
         ("pixels-blended", are_mixed(flat, vae.drawn(vae.codes).numpy()), "decoded ones"),
         ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded")))
     if is_card(pictures):
         return
-    ramp, plain = pictures[:, 0], np.ptp(pictures[:, 1:], axis=2).max() < NEAR
     rises = np.diff(ramp, axis=1)
     steady = np.ptp(rises, axis=1).max() < NEAR < rises.min()
-    factors = ramp @ RAMP / (RAMP @ RAMP)
-    multiplied = np.abs(ramp - factors[:, None] * RAMP).max() < NEAR
     lowest, highest = pictures.min(axis=(1, 2)), pictures.max(axis=(1, 2))
     full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
     turned = [np.rot90(one, k, (1, 2)) for one in (pictures, pictures[:, ::-1]) for k in range(4)]
@@ -104,7 +106,6 @@ def require_card(pictures, vae, seen):
         ("unknown", not plain),
         ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),
         ("rounded", set(np.unique(pictures)) <= {0, 1}),
-        ("too-dark", multiplied and factors.max() < 1 - NEAR, f"{255 * factors[0]:.0f}"),
         ("stretched", steady and full),
         ("wrapped", rises.min() < -NEAR),
         ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}")))

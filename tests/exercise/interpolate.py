@@ -132,6 +132,7 @@ def explain_number(count, num_steps, vae, ask, source):
         ("last-only", count <= 1 and decoded >= num_steps),
         ("steps-ignored", count > 1 and len(ask(vae, other)) == count),
         ("added-twice", count == 2 * num_steps),
+        ("list-changed", decoded == num_steps),
         ("wrong-count", True)))
 
 

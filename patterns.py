@@ -114,8 +114,7 @@ def nearest_pattern(images):
     """
     clean, labels = clean_patterns()
     images = np.asarray(images, dtype=np.float32)
-    # |image - clean|**2 = |image|**2 - 2 image.clean + |clean|**2; the first term is the same for
-    # every pattern, so it does not change which is nearest
+    # |image - clean|**2 without |image|**2, which is the same for every clean pattern
     best = ((clean**2).sum(axis=1) - 2 * images @ clean.T).argmin(axis=1)
     return rmse(images, clean[best]), labels[best]
 
@@ -234,7 +233,8 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), size, size, fill=False,
                                      edgecolor="#E69F00", linewidth=2.5))
     axes.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set(xlim=(-1.5, canvas.shape[1] + 0.5), ylim=(canvas.shape[0] + 0.5, -1.5))
+    # spare room goes to the left, where the labels are
+    axes.set(xlim=(-1.5, canvas.shape[1] + 0.5), ylim=(canvas.shape[0] + 0.5, -1.5), anchor="E")
     axes.set_yticks(down * np.arange(len(row_labels)) + size / 2, row_labels)
     axes.set_xticks(right * np.arange(len(column_labels)) + size / 2, column_labels)
     axes.tick_params(length=0, labelsize=9)

@@ -72,8 +72,8 @@ def test_every_stored_answer_gets_its_own_hint_or_passes(workshop, tmp_path, ans
     message = workshop.run(10, task="check", file=str(file),
                            todo=answer.todo.name, right=[todo.name for todo in TODOS])
     result = message["result"]
-    if answer.title == "grey as RGBA" and IMAGE_SIZE > 16:
-        pytest.skip("Pillow's palette has not enough greys for so many")
+    if answer.title == "gray as RGBA" and IMAGE_SIZE > 16:
+        pytest.skip("Pillow's palette has not enough grays for so many")
     if not answer.hint:
         assert (result["state"], result["remark"]) == ("right", ""), result["message"]
     elif NEEDS.get(answer.hint, True):

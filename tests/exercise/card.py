@@ -16,7 +16,7 @@ from vae_model import LATENT_DIM
 
 DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
 RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
-NEAR = 0.03               # by which brightness may differ: a palette of 256 colours rounds it
+NEAR = 0.03               # by which brightness may differ: a palette of 256 colors rounds it
 # at right angles, all of length 3, with values of both signs that no ReLU leaves alone
 CODES = 3 * torch.eye(LATENT_DIM, dtype=torch.float32) - 6 / LATENT_DIM
 

@@ -1,7 +1,7 @@
 """The check of the challenge: is the GIF a closed walk, at the right speed, in a loop?
 
 It is asked with a test card, so what each frame is mixed from can be read off it.
-Identical neighbours in a GIF are merged into one frame that stays longer, so frames
+Identical neighbors in a GIF are merged into one frame that stays longer, so frames
 are never counted.
 """
 
@@ -69,7 +69,7 @@ def check_once(learner, count, **options):
 # --- the pictures ---------------------------------------------------------------------
 def read_gif(folder, name):
     """Pictures (frames, side, side), a pixel for each block, milliseconds of each, and how often
-    they play; or a WrongError if these are no grey squares that are made of blocks."""
+    they play; or a WrongError if these are no gray squares that are made of blocks."""
     from PIL import Image, ImageSequence  # what imageio reads GIFs with
 
     file = folder / "outputs" / name
@@ -86,15 +86,15 @@ def read_gif(folder, name):
                       for frame in ImageSequence.Iterator(image)]
     except (OSError, SyntaxError, ValueError):
         raise WrongError("not-a-gif", "a file that cannot be read as a GIF") from None
-    colours, durations = zip(*frames)
-    pictures = np.stack([colour[..., 1] for colour in colours])
+    colors, durations = zip(*frames)
+    pictures = np.stack([color[..., 1] for color in colors])
     count, height, width = pictures.shape
     small, varies = blocks_of(pictures)
     require_none(f"different frames: {count}; pixels: {width} x {height}", (
         ("too-small", max(height, width) < SMALLEST),
         ("margins", min(pictures[:, [0, -1]].min(), pictures[..., [0, -1]].min()) == 255),
         ("not-square", height != width),
-        ("coloured", np.ptp([colour[::9, ::9] for colour in colours], axis=-1).max() > 24),
+        ("colored", np.ptp([color[::9, ::9] for color in colors], axis=-1).max() > 24),
         ("black", pictures.max() <= 1),
         ("tiled", varies.max() > 0.8),
         ("smoothed", varies.mean() > 0.005),
@@ -116,13 +116,13 @@ def shares_of(pictures, count, vae):
     """What each frame is mixed from: (frames, patterns), one or two shares, which add up to 1."""
     seen = "frames that lie on no straight way between two of the patterns"
     require_card(pictures, vae, seen)
-    grey = (pictures[:, 1:count + 2].mean(axis=2) - DARK) / (1 - DARK)
-    weights, stray = np.split(np.interp(grey, curved(GRID), GRID), [count], axis=1)
+    gray = (pictures[:, 1:count + 2].mean(axis=2) - DARK) / (1 - DARK)
+    weights, stray = np.split(np.interp(gray, curved(GRID), GRID), [count], axis=1)
     own = weights.max(axis=1) > AT_A_PATTERN
     others = np.sort(weights, axis=1)[:, :-2].sum(axis=1) + stray.sum(axis=1)
     off = ~own & (np.abs(weights.sum(axis=1) - 1) > LEFT_OVER) | (others > LEFT_OVER)
     require_none(seen, (
-        ("wrapped", grey.min() < -0.05),
+        ("wrapped", gray.min() < -0.05),
         ("patterns-unused", off.any() and not vae.encoded),
         ("off-the-way", off.any())))
     np.put_along_axis(weights, np.argsort(weights)[:, :-2], 0, axis=1)

@@ -153,10 +153,14 @@ class Learner:
                 raise
         return answers
 
-    def is_same_with_another_seed(self, ask, values):
-        """Whether a first call gives these values again: then nothing random is in it."""
-        self.load_again(seed=2)
-        return reference.equal(ask(), values)
+    def require_same(self, again, values, ask):
+        """Raise a WrongError if a second call gave something else than the first. If a first call
+        gives the same with another seed, nothing random is in it."""
+        if not reference.equal(again, values):
+            self.load_again(seed=2)
+            kept = reference.equal(ask(), values)
+            raise WrongError("kept-between-calls" if kept else "random",
+                             "another result when called again with the same input")
 
     def empty_folders(self):
         for name in ("cwd", "outputs"):

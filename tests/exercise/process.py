@@ -54,7 +54,7 @@ class Workshop:
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder)],
             cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1",
-                           "MPLBACKEND": "Agg", "PYTHONSAFEPATH": ""},   # found in its folder
+                           "MPLBACKEND": "Agg"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             encoding="utf-8", errors="replace", start_new_session=True)
 

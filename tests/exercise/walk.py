@@ -7,7 +7,6 @@ are never counted.
 
 import functools
 import itertools
-import re
 
 import numpy as np
 import torch
@@ -36,15 +35,8 @@ def check_walk(learner, right):
         vars(learner.module).update(learner.given)
     many = min(5, LATENT_DIM + 1, IMAGE_SIZE - 2)
     calls = ((3, {}), (many, {"fps": 2.5}), (2, {"fps": 1}))
-    try:
-        times = learner.in_turn(*(functools.partial(check_once, learner, count, **options)
-                                  for count, options in calls))
-    except WrongError as wrong:
-        steps = any(re.search(r"interpolate\(.*\bfps\b", text)
-                    for _, text in learner.source.lines_of(learner.todo))
-        if steps and "fps" in wrong.called:
-            wrong.hint = "fps-as-steps"
-        raise
+    times = learner.in_turn(*(functools.partial(check_once, learner, count, **options)
+                              for count, options in calls))
     require_speed(np.array(times))
 
 

@@ -1,7 +1,6 @@
 """From what Python, NumPy and torch say to what somebody did who knows NumPy alone."""
 
 import difflib
-import math
 import re
 import traceback
 import types
@@ -40,12 +39,9 @@ def explain(error, source, todo, folder):
         details["clue"] = clue(int(details["got"]), int(details["want"]), todo)
     if hint == "reshape":
         size = int(details["size"])
-        wanted = math.prod(map(int, re.findall(r"-?\d+", details["shape"])))
         details["count"] = size // PIXELS
         if size % PIXELS == 0 and size > PIXELS:
             hint = "batch-reshape"
-        elif size == 1 or size == PIXELS < wanted and wanted % PIXELS == 0:
-            hint = "single-image"
     return WrongError(hint, text, line=line, show_line=bool(line), **details)
 
 

@@ -133,21 +133,21 @@ class Learner:
                 self.printed.setdefault(name, output.getvalue())
             usual_settings()
 
-    def in_turn(self, *checks):
-        """What checks return, one after the other; what is kept from call to call is a WrongError.
+    def in_turn(self, check, cases):
+        """What a check of each case returns; what is kept from call to call is a WrongError.
 
-        If a check fails that is not the first one, the file is loaded anew: is it right if it
+        If a case fails that is not the first one, the file is loaded anew: is it right if it
         comes first?
         """
         answers = []
-        for number, check in enumerate(checks):
+        for case in cases:
             try:
-                answers.append(check())
+                answers.append(check(case))
             except WrongError as wrong:
-                if number:
+                if answers:
                     self.load_again()
                     with contextlib.suppress(WrongError):
-                        check()
+                        check(case)
                         wrong.hint, wrong.show_line, wrong.line = "kept-between-calls", False, None
                         wrong.seen += ", unless this is the first call"
                 raise

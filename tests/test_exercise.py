@@ -25,7 +25,7 @@ def judgement(request):
         with Workshop() as workshop:
             return judge(file, workshop)
     except LostError as error:
-        pytest.fail(f"The checks cannot start: {error}", pytrace=False)
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(autouse=True)

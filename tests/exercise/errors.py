@@ -1,6 +1,7 @@
 """From what Python, NumPy and torch say to what somebody did who knows NumPy alone."""
 
 import difflib
+import os
 import re
 import traceback
 import types
@@ -19,13 +20,11 @@ LOOK_ALIKE = str.maketrans("lo", "10")      # encoder_fcl for encoder_fc1
 
 def explain(error, source, todo, folder):
     """The WrongError that an exception in the learner's code amounts to."""
-    try:
-        text = f"{type(error).__name__}: {error}".strip(": \n").split("\n")[0][:200]
-        text = text.replace("TestCard", "SimpleVAE")      # what the checks pass as vae
-    except Exception:                                 # its __str__ fails
-        text = type(error).__name__
-    for place, shown in ((folder / "cwd" / "_", ""), (folder / "outputs", "OUTPUT_DIR")):
-        text = text.replace(str(place).removesuffix("_"), shown)     # as if it was run in its place
+    text = f"{type(error).__name__}: {error}".strip(": \n").split("\n")[0][:200]
+    # as if it was run in its place, with a model of its own
+    for shown, meant in ((f"{folder / 'cwd'}{os.sep}", ""), (str(folder / "outputs"), "OUTPUT_DIR"),
+                         ("TestCard", "SimpleVAE")):
+        text = text.replace(shown, meant)
     line, place = place_of(error, source, todo.name if todo else "")
     known = [*KNOWN, ("", "error" if todo else "error-on-import")]
     fits = ((re.search(expression, text + place), hint) for expression, hint in known)

@@ -31,8 +31,11 @@ SECONDS_IN_ALL = 15      # for all jobs on one file
 PATIENCE = 60            # seconds for whatever the process does besides, such as imports
 
 
-class LostError(Exception):
-    """The checks themselves cannot work; the text says why."""
+class LostError(SystemExit):
+    """The checks themselves cannot work: it ends the program with a sentence that says why."""
+
+    def __init__(self, why):
+        super().__init__(f"The checks cannot start: {why}")
 
 
 class Workshop:

@@ -106,7 +106,7 @@ def loss(job, code, words, seconds):
     places = [(int(line), name) for line, name in re.findall(frame, words)]    # innermost first
     line = next((line for line, name in places if todo and name == todo.name),
                 places[0][0] if places else None)
-    if "Timeout (" in words:
+    if "Timeout (" in words or -code == getattr(signal, "SIGALRM", None):
         loop = line and source.loop_around(line)
         hint, seen = ("endless" if loop else "too-slow"), f"no end after {seconds:g} seconds"
         line = loop or line

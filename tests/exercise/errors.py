@@ -11,10 +11,8 @@ from tests.exercise.hints import KNOWN, WrongError
 from tests.exercise.reference import PIXELS, SIZES
 from tests.exercise.todos import BY_NAME, DECODE
 
-TORCH_CALLS_IT = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "tanh": "torch.tanh",
-                  "expit": "torch.sigmoid", "logistic": "torch.sigmoid",
-                  "stop_gradient": "torch.no_grad", "GradientTape": "torch.no_grad",
-                  "mimsave": "iio.imwrite", "mimwrite": "iio.imwrite", "get_writer": "iio.imwrite"}
+CALLED_HERE = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "expit": "torch.sigmoid",
+               "mimsave": "iio.imwrite", "get_writer": "iio.imwrite"}
 LOOK_ALIKE = str.maketrans("lo", "10")      # encoder_fcl for encoder_fc1
 
 
@@ -89,8 +87,8 @@ def closest(name, error, source):
     owner, known, prefix = getattr(error, "obj", None), [*SIZES, "encode", "decode"], ""
     if isinstance(owner, types.ModuleType):
         known, prefix = [one for one in dir(owner) if one[0] != "_"], f"{owner.__name__}."
-        if name in TORCH_CALLS_IT:
-            return TORCH_CALLS_IT[name]
+        if name in CALLED_HERE:
+            return CALLED_HERE[name]
     elif isinstance(error, NameError):
         known = {one for frame, _ in traceback.walk_tb(error.__traceback__)
                  if frame.f_code.co_filename == str(source.path)

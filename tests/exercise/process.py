@@ -21,10 +21,9 @@ import time
 from pathlib import Path
 
 from tests.exercise.hints import WrongError
-from tests.exercise.report import Result, ascii_only, wrong_result
+from tests.exercise.report import ROOT, Result, ascii_only, wrong_result
 from tests.exercise.todos import BY_NAME, TODOS, SourceFile
 
-ROOT = Path(__file__).resolve().parents[2]
 MARK = "@exercise "      # how the line of a message begins; others are Python's own words
 SECONDS = 5              # for one job
 SECONDS_IN_ALL = 15      # for all jobs on one file

@@ -5,6 +5,7 @@ ones in many ways of writing. Each takes the place of its TODO in a finished fil
 """
 
 import ast
+import contextlib
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 from patterns import IMAGE_SIZE
-from tests.exercise import process, run
+from tests.exercise import pictures, process, run
 from tests.exercise.child import described
 from tests.exercise.hints import HINTS, HINTS_FILE, KNOWN, read_hints
 from tests.exercise.pictures import layer_by_layer, show
@@ -35,8 +36,7 @@ SOLUTION, STORED = read_solution(), stored()
 STARTER_FILE = ROOT / "latent_starter.py"
 STARTER = STARTER_FILE.read_text(encoding="utf-8")
 # what can only be told apart if a code has so many numbers
-NEEDS = {"alpha-row": LATENT_DIM == 8, "single-image": LATENT_DIM == 8, "off-line": LATENT_DIM > 2,
-         "end-unknown": LATENT_DIM > 2,
+NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 2, "end-unknown": LATENT_DIM > 2,
          "pattern-skipped": LATENT_DIM > 3, "jump-cuts": LATENT_DIM > 2}
 # ... or if layers of different widths do not fit together
 NEEDS |= dict.fromkeys(("sizes-do-not-fit", "by-hand-shapes", "head-missing"),
@@ -242,7 +242,6 @@ def test_the_reference_model_does_what_vae_does():
 # --- what learners' code does to others ----------------------------------------------
 HARMFUL = {
     "exits": ("sys.exit('thank you')", "exits"),
-    "a signal": ("os.kill(os.getpid(), 9)", "crashed"),
     "a thread without an end": (
         "threading.Thread(target=time.sleep, args=(9,), daemon=True).start(); return None",
         "returns-nothing"),
@@ -269,14 +268,6 @@ def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body, hint):
     assert judgement.names("to do") == ["interpolate", CHALLENGE.name]
     assert max(map(len, verdict(judgement).splitlines())) <= WIDTH
     assert len(verdict(judgement).splitlines()) < 25
-
-
-def test_a_loop_without_an_end_is_shown_in_the_function_that_has_it(check):
-    code = function_text(SOLUTION, CHALLENGE).replace(
-        "    pictures = []", "    pictures = []\n    while len(pictures) < 9:\n"
-        "        try: vae.decode(vae.encode(patterns))\n        except BaseException: pass")
-    judgement = check(put_in(emptied(SOLUTION, *TODOS[:3]), CHALLENGE, code), 0.5)
-    assert "while len(pictures) < 9:" in judgement.results[CHALLENGE].message
 
 
 def test_time_that_is_used_up_leaves_the_rest_unchecked(check, monkeypatch):
@@ -313,44 +304,56 @@ def test_a_file_that_hides_a_module_is_named(monkeypatch, tmp_path, name):
     monkeypatch.setattr(run, "ROOT", tmp_path)
     (tmp_path / name).touch()
     with pytest.raises(SystemExit, match=f"{name} hides the module"):
-        run.check(STARTER_FILE)
+        run.refuse_hidden_modules()
 
 
-def run_python(*command, **options):
-    return subprocess.run([sys.executable, *map(str, command)], capture_output=True,
-                          encoding="utf-8", timeout=120, check=False, **options)
-
-
-def test_settings_and_prints_of_other_files_change_no_verdict(tmp_path):
-    for name in ("patterns.py", "vae_model.py"):
-        shutil.copy(ROOT / name, tmp_path)
+def test_settings_and_prints_of_other_files_change_no_word_of_pytest(tmp_path, check):
+    """In a copy of the folder, whose own files print and set what they should not."""
+    wrong = put_in(SOLUTION, DECODE, "def decode(self, z):\n    return z\n")
+    judgement = check(emptied(wrong, ENCODE))
+    for name in ("patterns.py", "vae_model.py", "tests/conftest.py", "tests/test_exercise.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "tests" / "exercise", tmp_path / "tests" / "exercise",
                     ignore=shutil.ignore_patterns("__pycache__", "answers"))
     for name, line in {"vae_model.py": "torch.set_default_dtype(torch.float64)",
                        "patterns.py": "print('hello'); np.seterr(all='raise')"}.items():
         with open(tmp_path / name, "a", encoding="utf-8") as file:
             file.write(f"\n{line}\n")
-    (tmp_path / "outputs").mkdir()
-    (tmp_path / "outputs" / "vae_weights.pth").write_bytes(b"no weights")
-    (tmp_path / "latent_starter.py").write_text(SOLUTION.replace(".parents[1]", ".parent"))
-    finished = run_python(tmp_path / "latent_starter.py")
-    assert finished.stderr == ""
-    assert finished.stdout.count(": right") == 4
-    assert "No picture: The weights in" in finished.stdout
-    assert finished.returncode == 0
-
-
-# --- pytest, the table and the pictures ---------------------------------------------------
-def test_pytest_says_the_same(tmp_path, check):
-    judgement = check(put_in(TWO, DECODE, "def decode(self, z):\n    return z\n"))
-    finished = run_python("-m", "pytest", "-q", "-p", "no:xdist", ROOT / "tests/test_exercise.py",
-                          "--graded", "--starter", judgement.source.path, cwd=ROOT)
+    finished = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "tests/test_exercise.py",
+         "--graded", "--starter", judgement.source.path], cwd=tmp_path, capture_output=True,
+        encoding="utf-8", timeout=120, check=False)
     assert judgement.results[DECODE].message in finished.stdout, finished.stdout
     assert next_step(judgement) in finished.stdout
-    assert "3 failed, 2 passed" in finished.stdout
+    assert "2 failed, 3 passed" in finished.stdout
+    assert finished.stderr == ""
 
 
-def test_the_table_has_a_line_for_each_file(tmp_path, capsys):
+# --- what is printed, and the pictures ----------------------------------------------------
+@pytest.fixture
+def one_workshop(monkeypatch, workshop):
+    """For commands that would start a process of their own."""
+    monkeypatch.setattr(process, "Workshop", lambda: contextlib.nullcontext(workshop))
+
+
+def test_the_starter_says_how_far_it_is_and_what_is_next(
+        one_workshop, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(pictures, "show", lambda *_: "Picture: drawn")    # it writes to outputs/
+    file = tmp_path / "latent_starter.py"
+    file.write_text(put_in(SOLUTION, ENCODE, "def encode(self, x):\n    return x\n"))
+    with pytest.raises(SystemExit) as ended:
+        run.check(file)
+    printed = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert printed.count(": right") == 3 and printed.count(": not right yet") == 1
+    picture, step = printed.splitlines()[-2:]
+    assert picture == "Picture: drawn"
+    assert step.startswith("Next: TODO 1, encode (latent_starter.py, line ")
+
+
+def test_the_table_has_a_line_for_each_file(one_workshop, tmp_path, capsys):
     file = tmp_path / "a.py"
     file.write_text(f"import solutions.latent_solution\n{emptied(SOLUTION, *TODOS)}")
     run.table([str(file), str(tmp_path / "missing.py")])
@@ -388,11 +391,14 @@ def test_a_wrong_answer_is_drawn_too_and_nothing_more(check, workshop, tmp_path,
     assert "cannot be written" in show(judgement, workshop, tmp_path / "latent_starter.py", weights)
 
 
-@pytest.mark.parametrize("latent_dim", [0, LATENT_DIM + 1], ids=["missing", "foreign"])
-def test_unfit_weights_are_answered_with_a_sentence(check, workshop, tmp_path, latent_dim):
-    if latent_dim:
-        torch.save(VAE(latent_dim=latent_dim).state_dict(), tmp_path / "weights.pth")
-    line = show(check(TWO), workshop, tmp_path, [tmp_path / "weights.pth"])
+@pytest.mark.parametrize("unfit", ["missing", "foreign", "unreadable"])
+def test_unfit_weights_are_answered_with_a_sentence(check, workshop, tmp_path, unfit):
+    file = tmp_path / "weights.pth"
+    if unfit == "foreign":
+        torch.save(VAE(latent_dim=LATENT_DIM + 1).state_dict(), file)
+    elif unfit == "unreadable":
+        file.write_bytes(b"no weights")
+    line = show(check(TWO), workshop, tmp_path, [file])
     assert line.startswith("No picture: ") and "python latent_space_exploration.py" in line
 
 
@@ -409,3 +415,15 @@ def test_after_all_four_there_is_something_to_try(tmp_path):
     assert "solutions/latent_solution.py" in next_step(judgement)
     judgement.source.path = ROOT / "solutions" / "latent_solution.py"
     assert "latent_solution.py" not in next_step(judgement)
+
+
+# --- last, because each loss costs a new process if another test follows -------------------
+def test_a_crash_and_a_loop_without_an_end_leave_the_other_todos_their_verdicts(check):
+    crash = "def encode(self, x):\n    import os\n    os.kill(os.getpid(), 9)\n"
+    loop = function_text(SOLUTION, CHALLENGE).replace(
+        "    pictures = []", "    pictures = []\n    while len(pictures) < 9:\n"
+        "        try: vae.decode(vae.encode(patterns))\n        except BaseException: pass")
+    judgement = check(put_in(put_in(TWO, CHALLENGE, loop), ENCODE, crash), 0.5)
+    assert [one.hint for one in judgement.results.values()] == ["crashed", "", "", "endless"]
+    assert judgement.names("right") == ["decode"]
+    assert "while len(pictures) < 9:" in judgement.results[CHALLENGE].message

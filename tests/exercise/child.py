@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import sys
 import threading
 import traceback
@@ -48,10 +49,25 @@ def main():
     while True:
         job = jobs.get()
         send({"begun": job})
-        faulthandler.dump_traceback_later(job["seconds"], exit=True, file=messages)
+        set_alarm(job["seconds"], messages)
         message = answer(job, folder)
-        faulthandler.cancel_dump_traceback_later()
+        set_alarm(0, messages)
         send(message)
+
+
+def set_alarm(seconds, messages):
+    """Let the process end in so many seconds, after a word on where it was; 0 calls that off.
+
+    A signal stops the code that is looked at. The timer of faulthandler, all that Windows
+    has, looks at it while it runs, and loses the place now and then.
+    """
+    if hasattr(signal, "setitimer"):
+        faulthandler.register(signal.SIGALRM, messages, all_threads=False, chain=True)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    elif seconds:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=messages)
+    else:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def private_channels():

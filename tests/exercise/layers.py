@@ -21,6 +21,8 @@ from tests.exercise.reference import SIZES, equal
 from vae_model import HIDDEN_DIM
 
 COUNT = 5               # images in a batch
+# what comes of a size that is written into the code, if a batch of another size is given
+SIZE_HINTS = {"wrong-shape", "reshape", "batch-reshape", "broadcast", "sizes-do-not-fit"}
 
 NO_TENSOR = {           # what may come back instead of a tensor: hint, and what was seen
     type(None): ("returns-nothing", "nothing came back (None)"),
@@ -30,14 +32,12 @@ NO_TENSOR = {           # what may come back instead of a tensor: hint, and what
 
 FUNCTIONS = {           # what may stand between two layers, or behind the last one
     "nothing": torch.clone, "a ReLU": F.relu, "a sigmoid": F.sigmoid, "a tanh": F.tanh,
-    "a leaky ReLU": F.leaky_relu, "a leaky ReLU of slope 0.2": lambda x: F.leaky_relu(x, 0.2),
-    "a GELU": F.gelu, "an ELU": F.elu, "a SiLU": F.silu, "a softplus": F.softplus,
-    "a ReLU6": F.relu6, "a SELU": F.selu, "a hard sigmoid": F.hardsigmoid,
+    "a ReLU6": F.relu6, "a leaky ReLU": F.leaky_relu, "a GELU": F.gelu, "an ELU": F.elu,
+    "a SiLU": F.silu, "a softplus": F.softplus,
     "a softmax": lambda x: x.softmax(-1), "the absolute value": torch.abs, "exp()": torch.exp,
     "a square": torch.square, "rounding": torch.round, "a minimum with 0": lambda x: x.clamp(max=0),
     "clamping to 0 and 1": lambda x: x.clamp(0, 1),
     "division by its length": lambda x: F.normalize(x, dim=-1),
-    "a ReLU, divided by its length,": lambda x: F.normalize(x.relu(), dim=-1),
     "stretching from the least to the greatest value":
         lambda x: (x - x.amin(-1, True)) / (x.amax(-1, True) - x.amin(-1, True)),
     "a tanh, moved to 0 and 1,": lambda x: (x.tanh() + 1) / 2,
@@ -81,27 +81,34 @@ def check_half(half, learner, _right):
         loaded_anew = type(vae) is not learner.module.SimpleVAE
         return answer_to(learner, learner.make_vae() if loaded_anew else vae, half, images)
 
-    values = ask(x)
+    inputs = (x, x, x.flip(0), torch.cat([x, x]), *x.split(1))
+    try:
+        values, again, flipped, twice, *alone = learner.in_turn(ask, inputs)
+    except WrongError as wrong:
+        if wrong.called != shown(half, x) and wrong.hint in SIZE_HINTS:
+            wrong.hint, wrong.show_line = "fixed-batch", False
+        raise
     with about(shown(half, x)):
         if not values.isfinite().all():
             raise WrongError("not-finite", "values that are infinite or no number (inf or nan)")
-        require_no_memory(learner, ask, x, values)
-        alone, twice, calls = other_batches(ask, vae, x)
-        right, what, line = torch.from_numpy(getattr(reference, half.name)(x)), "", None
-        if not equal(alone, values):
-            hint, seen = "mixes-images", "other values when each image comes alone"
-        elif not equal(twice, torch.cat([values, values])):
-            hint, seen = "fixed-batch", f"other values in a batch of {2 * COUNT}"
-        elif equal(values, right):
-            return
-        else:
-            seen = f"the right shape {tuple(right.shape)}, but values that are off by up to " \
-                   f"{(values - right).abs().max():.2g}"
+        # asked first, because what is kept between calls spoils all other questions
+        learner.require_same(again, values, lambda: ask(x))
+        if equal(flipped, values) and not equal(values.flip(0), values):
+            raise WrongError("kept-between-calls", "the same result for another input")
+        if not equal(torch.cat(alone), values):
+            raise WrongError("mixes-images", "other values when each image comes alone")
+        if not equal(twice, torch.cat([values, values])):
+            raise WrongError("fixed-batch", f"other values in a batch of {2 * COUNT}")
+        right = torch.from_numpy(getattr(reference, half.name)(x))
+        if not equal(values, right):
+            calls = watch(vae)
+            ask(x[-1:])
             found = causes(half, x[-1].double(), calls, values[-1])[:3]
             hint, _, step = found[0]
-            what = ". ".join(text for _, text, _ in found)
-            line = learner.source.line_with(learner.todo, half.layers[step - 1])
-        raise WrongError(hint, seen, what=what, line=line)
+            raise WrongError(
+                hint, f"the right shape {tuple(right.shape)}, but values that are off by up to "
+                f"{(values - right).abs().max():.2g}", what=". ".join(text for _, text, _ in found),
+                line=learner.source.line_with(learner.todo, half.layers[step - 1]))
 
 
 check_encode = functools.partial(check_half, ENCODER)
@@ -135,37 +142,6 @@ def answer_to(learner, vae, half, x):
     else:
         return plain(answer)
     raise WrongError(hint, seen, called=called, what=what)
-
-
-def require_no_memory(learner, ask, x, values):
-    """Raise a WrongError if a second call gives something else, or a call with another input the
-    same. That is asked first, because what is kept between calls spoils all other questions."""
-    _, again, other = learner.in_turn(*(functools.partial(ask, one) for one in (x, x, x.flip(0))))
-    if not equal(again, values):
-        if learner.is_same_with_another_seed(lambda: ask(x), values):
-            raise WrongError("kept-between-calls", "another result when called again")
-        raise WrongError("random", "another result when called again with the same input")
-    if equal(other, values) and not equal(values.flip(0), values):
-        raise WrongError("kept-between-calls", "the same result for another input")
-    try:
-        learner.in_turn(lambda: ask(x), lambda: ask(x[:1]))
-    except WrongError as wrong:
-        if wrong.hint == "kept-between-calls":
-            raise
-
-
-def other_batches(ask, vae, x):
-    """What comes back for each image alone and for all of them twice, and the calls of layers
-    for the last image."""
-    try:
-        twice, calls = ask(torch.cat([x, x])), watch(vae)
-        alone = torch.cat([ask(image) for image in x.split(1)])
-    except WrongError as wrong:
-        if wrong.hint in ("wrong-shape", "reshape", "batch-reshape", "broadcast",
-                          "sizes-do-not-fit"):
-            wrong.hint, wrong.show_line = "fixed-batch", False
-        raise
-    return alone, twice, calls[-len(calls) // COUNT:]
 
 
 def watch(vae):

@@ -133,30 +133,34 @@ class Learner:
                 self.printed.setdefault(name, output.getvalue())
             usual_settings()
 
-    def in_turn(self, *checks):
-        """What checks return, one after the other; what is kept from call to call is a WrongError.
+    def in_turn(self, check, cases):
+        """What a check of each case returns; what is kept from call to call is a WrongError.
 
-        If a check fails that is not the first one, the file is loaded anew: is it right if it
+        If a case fails that is not the first one, the file is loaded anew: is it right if it
         comes first?
         """
         answers = []
-        for number, check in enumerate(checks):
+        for case in cases:
             try:
-                answers.append(check())
+                answers.append(check(case))
             except WrongError as wrong:
-                if number:
+                if answers:
                     self.load_again()
                     with contextlib.suppress(WrongError):
-                        check()
+                        check(case)
                         wrong.hint, wrong.show_line, wrong.line = "kept-between-calls", False, None
                         wrong.seen += ", unless this is the first call"
                 raise
         return answers
 
-    def is_same_with_another_seed(self, ask, values):
-        """Whether a first call gives these values again: then nothing random is in it."""
-        self.load_again(seed=2)
-        return reference.equal(ask(), values)
+    def require_same(self, again, values, ask):
+        """Raise a WrongError if a second call gave something else than the first. If a first call
+        gives the same with another seed, nothing random is in it."""
+        if not reference.equal(again, values):
+            self.load_again(seed=2)
+            kept = reference.equal(ask(), values)
+            raise WrongError("kept-between-calls" if kept else "random",
+                             "another result when called again with the same input")
 
     def empty_folders(self):
         for name in ("cwd", "outputs"):
@@ -194,12 +198,12 @@ def check_todo(learner, todo, right):
     """The Result on a TODO. What is wrong with the file is not its fault, and said elsewhere."""
     source, twice = learner.source, learner.source.remark(todo)
     learner.load_again()
-    if not hasattr(learner.module, todo.owner or todo.name) and source.definitions(todo):
-        return Result("unchecked", message="see the file as a whole")
     try:
         if todo.owner:
             learner.make_vae()
-    except WrongError:
+        elif source.definitions(todo):
+            getattr(learner.module, todo.name)
+    except (WrongError, AttributeError):
         return Result("unchecked", message="see the file as a whole")
     learner.todo = todo
     try:

@@ -21,18 +21,20 @@ import time
 from pathlib import Path
 
 from tests.exercise.hints import WrongError
-from tests.exercise.report import Result, ascii_only, wrong_result
+from tests.exercise.report import ROOT, Result, ascii_only, wrong_result
 from tests.exercise.todos import BY_NAME, TODOS, SourceFile
 
-ROOT = Path(__file__).resolve().parents[2]
 MARK = "@exercise "      # how the line of a message begins; others are Python's own words
 SECONDS = 5              # for one job
 SECONDS_IN_ALL = 15      # for all jobs on one file
 PATIENCE = 60            # seconds for whatever the process does besides, such as imports
 
 
-class LostError(Exception):
-    """The checks themselves cannot work; the text says why."""
+class LostError(SystemExit):
+    """The checks themselves cannot work: it ends the program with a sentence that says why."""
+
+    def __init__(self, why):
+        super().__init__(f"The checks cannot start: {why}")
 
 
 class Workshop:
@@ -54,7 +56,7 @@ class Workshop:
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder)],
             cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1",
-                           "MPLBACKEND": "Agg", "PYTHONSAFEPATH": ""},   # found in its folder
+                           "MPLBACKEND": "Agg"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             encoding="utf-8", errors="replace", start_new_session=True)
 
@@ -103,7 +105,7 @@ def loss(job, code, words, seconds):
     places = [(int(line), name) for line, name in re.findall(frame, words)]    # innermost first
     line = next((line for line, name in places if todo and name == todo.name),
                 places[0][0] if places else None)
-    if "Timeout (" in words:
+    if "Timeout (" in words or -code == getattr(signal, "SIGALRM", None):
         loop = line and source.loop_around(line)
         hint, seen = ("endless" if loop else "too-slow"), f"no end after {seconds:g} seconds"
         line = loop or line

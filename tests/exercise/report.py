@@ -58,13 +58,14 @@ def ascii_only(text):
     return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
-def verdict(judgement):
-    """The lines that say how far each TODO is."""
-    lines = printed_lines(judgement.printed)
-    if judgement.file.state == "wrong":
-        lines += ["The file as a whole: not right yet", judgement.file.message]
-    lines += [told(judgement, todo) for todo in TODOS]
-    return "\n".join([*lines, *judgement.source.notes()])
+def verdict(judgement, messages=True):
+    """The lines that say how far each TODO is, with or without the messages on wrong ones."""
+    parts = [told(judgement, todo) for todo in TODOS]
+    if not messages:
+        parts = [part.splitlines()[0] for part in parts]
+    elif judgement.file.state == "wrong":
+        parts.insert(0, f"The file as a whole: not right yet\n{judgement.file.message}")
+    return "\n".join(printed_lines(judgement.printed) + parts + judgement.source.notes())
 
 
 def told(judgement, todo):
@@ -72,13 +73,6 @@ def told(judgement, todo):
     result = judgement.results[todo]
     words = WORDS.get(result.state, result.state).format(result.message)
     return f"{todo.title}: {words}" + (f" ({result.remark})" if result.remark else "")
-
-
-def overview(judgement):
-    """A line for each TODO that names its state alone, below what the code printed."""
-    states = [f"{todo.title}: {told(judgement, todo).splitlines()[0].split(': ')[1]}"
-              for todo in TODOS]
-    return "\n".join(printed_lines(judgement.printed) + states + judgement.source.notes())
 
 
 def printed_lines(printed):

@@ -16,16 +16,13 @@ def check(file):
         signal.signal(signal.SIGINT, signal.SIG_DFL)       # Ctrl-C ends it without a traceback
     refuse_hidden_modules()
     from tests.exercise.pictures import show
-    from tests.exercise.process import LostError, Workshop, judge
+    from tests.exercise.process import Workshop, judge
     from tests.exercise.report import next_step, verdict
 
-    try:
-        with Workshop() as workshop:
-            judgement = judge(file, workshop)
-            print(verdict(judgement), end="\n\n", flush=True)     # drawing takes a moment longer
-            lines = [show(judgement, workshop), next_step(judgement)]
-    except LostError as error:
-        sys.exit(f"The checks cannot start: {error}")
+    with Workshop() as workshop:
+        judgement = judge(file, workshop)
+        print(verdict(judgement), end="\n\n", flush=True)     # drawing takes a moment longer
+        lines = [show(judgement, workshop), next_step(judgement)]
     print("\n".join(filter(None, lines)))
     sys.exit(judgement.exit_code)
 
@@ -33,17 +30,14 @@ def check(file):
 def table(files):
     """Print a csv with a line for each file: its states, its points and what is wrong first."""
     refuse_hidden_modules()
-    from tests.exercise.process import LostError, Workshop, judge
+    from tests.exercise.process import Workshop, judge
     from tests.exercise.todos import TODOS
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["file", *(todo.name for todo in TODOS), "points", "cause", "imports"])
     for file in files:
         with Workshop() as workshop:          # a process of its own: files cannot disturb another
-            try:
-                judgement = judge(file, workshop)
-            except LostError as error:
-                sys.exit(f"The checks cannot start: {error}")
+            judgement = judge(file, workshop)
         causes = [one.cause for one in (judgement.file, *judgement.results.values()) if one.cause]
         first = causes[0].split(". ")[0].rstrip(".") if causes else ""
         writer.writerow([file, *(one.state for one in judgement.results.values()),

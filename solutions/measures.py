@@ -94,7 +94,7 @@ MEASURES = (
     Measure("midpoints_blended", lambda t: t.findings.midpoints_blended,
             "the same of blended pixels"),
     Measure("frames_near_none", lambda t: t.findings.frames_near_none,
-            "of the 6 frames between two types, how many are near no pattern", "lost", ".1f"),
+            "of the 6 frames between two types, how many are near no pattern", "none", ".1f"),
     Measure("frames_near_none_blended", lambda t: t.findings.frames_near_none_blended,
             "the same of blended pixels"),
     Measure("cross_midpoints", lambda t: crosses(t.model, t.data, t.space, weight=0.5),

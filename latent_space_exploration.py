@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from types import SimpleNamespace
 
 try:
     import numpy as np
@@ -88,8 +89,8 @@ class Record:
     pictures: np.ndarray     # (types, pixels), the first pattern of each type, reconstructed
 
 
-def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP,
-          learning_rate=LEARNING_RATE, verbose=False):
+def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rate=LEARNING_RATE,
+          decay=DECAY, batch_size=BATCH_SIZE, verbose=False):
     """Fit a model, which is changed in place, with Adam on ``vae_loss``.
 
     Parameters
@@ -102,6 +103,8 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP,
     warm_up : int, steps in which the weight of the KL term rises from 0 to ``beta``,
         a remedy for posterior collapse (Bowman et al. 2016)
     learning_rate : float, of Adam
+    decay : float, final share of the training in which the learning rate falls to 0
+    batch_size : int, patterns per training step
     verbose : bool, print the losses at six epochs
 
     Returns
@@ -111,20 +114,20 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP,
     Raises a FloatingPointError if the training diverges.
     """
     torch.manual_seed(seed)
-    steps_per_epoch = math.ceil(len(data.train) / BATCH_SIZE)
+    steps_per_epoch = math.ceil(len(data.train) / batch_size)
     steps = epochs * steps_per_epoch
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     # constant, then decaying linearly to 0: small steps settle what large steps found
     scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda done: min(1.0, (steps - done) / (DECAY * steps + 1)))
+        optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     step, history = 0, []
     for epoch in range(1, epochs + 1):
         model.train()
-        for chosen in torch.randperm(len(data.train)).split(BATCH_SIZE):
+        for chosen in torch.randperm(len(data.train)).split(batch_size):
             step += 1
             weight = beta * min(1.0, step / max(1, warm_up))
-            batch = data.train[chosen]                              # (BATCH_SIZE, pixels)
+            batch = data.train[chosen]                              # (batch_size, pixels)
             recon, mu, log_var = model(batch)
             loss = vae_loss(recon, batch, mu, log_var, weight) / len(batch)   # nats per image
             optimizer.zero_grad()
@@ -173,7 +176,7 @@ def run(settings):
     vae_model.check_model(model)
     print_header(model, settings)
     history = train(model, data, epochs=settings.epochs, beta=settings.beta, seed=settings.seed,
-                    warm_up=BETA_WARM_UP, verbose=True)
+                    verbose=True)
     trained = time.monotonic()
 
     space = explore(model, data)
@@ -295,23 +298,11 @@ def choose_plane(codes, labels):
 
 
 # --- measures: what requires training ---------------------------------------------
-@dataclass(frozen=True)
-class Findings:
-    """What a trained model can do, each measure next to a simpler baseline."""
-
-    samples: float           # share of prior samples that are near a pattern
-    samples_pca: float       # the same of samples from PCA with as many numbers
-    midpoints: float         # share of midpoints within a type that are near that type
-    midpoints_blended: float            # the same of blended pixels
-    frames_near_none: float             # of the 6 frames between two types, how many
-    frames_near_none_blended: float     # the same of blended pixels
-    copy_loss: float         # nats per image: reconstruction loss of a perfect copy
-    clean_loss: float        # of a model that outputs each clean pattern
-    mean_loss: float         # of this model, decoding mu instead of a sample z
-
-
 def measure(model, data, space):
-    """Take the measures of ``Findings`` on held-out patterns."""
+    """Measure on held-out patterns what a trained model can do, next to simpler baselines.
+
+    Returns a namespace of numbers: see its comments.
+    """
     far = far_pairs_of_one_type(data)                # pair i starts at pattern i
     (_, middle, _), (_, blended_middle, _) = paths(model, data, space, far, num_steps=3)
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
@@ -323,13 +314,18 @@ def measure(model, data, space):
         guess = torch.as_tensor(guess).float()
         return reconstruction_loss(guess, data.held_out).item() / len(guess)
 
-    return Findings(
+    return SimpleNamespace(
+        # shares of samples that are near a pattern: from the prior, and from a linear model
         samples=np.mean(types_near(samples) != "none"),
         samples_pca=np.mean(types_near(samples_pca) != "none"),
+        # shares of midpoints within a type that are near that type: of codes, and of pixels
         midpoints=np.mean(types_near(middle) == names),
         midpoints_blended=np.mean(types_near(blended_middle) == names),
+        # of the 6 frames between two types, how many are near none: of codes, and of pixels
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
+        # reconstruction loss in nats per image: of a perfect copy, of a model that outputs
+        # each clean pattern, and of this model if it decodes mu instead of a sample z
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mean_loss=loss(reconstruct(model, data.held_out)),

@@ -6,11 +6,12 @@ parameter_study.csv; those with a heading are in the printed table as well.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from latent_space_exploration import IN_USE_KL, Data, Findings, LatentSpace, Record
+from latent_space_exploration import IN_USE_KL, Data, LatentSpace, Record
 from patterns import IMAGE_SIZE, NEAR_RMSE, PATTERN_TYPES, rmse, types_near
 from vae_model import VAE, decode
 
@@ -23,7 +24,7 @@ class Trained:
     data: Data
     history: list[Record]    # losses on held-out patterns, epoch by epoch
     space: LatentSpace
-    findings: Findings       # the measures that the main script prints
+    findings: SimpleNamespace       # what the main script measures
     recon: np.ndarray        # (N, pixels), held-out patterns decoded from mu
     untrained: LatentSpace   # the same patterns encoded with the initial weights
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from latent_space_exploration import Data, Findings, LatentSpace, Record
+from latent_space_exploration import Data, LatentSpace, Record
 from patterns import IMAGE_SIZE
 from solutions import measures
 from solutions.measures import MEASURES, Trained
@@ -34,7 +34,7 @@ def trained():
     history = [Record(1, 90, 3, None), Record(2, 80, 0.5, None), Record(3, 62, 4, None)]
     spaces = [LatentSpace(rng.normal(size=(COUNT, 4)), np.array([0.05, 0.09, 2, 0.1]),
                           rng.normal(size=4), np.eye(4)[[0, 3]], ("", "")) for _ in range(2)]
-    findings = Findings(
+    findings = SimpleNamespace(
         samples=0.81, samples_pca=0.07, midpoints=0.98, midpoints_blended=0.2,
         frames_near_none=0.9, frames_near_none_blended=3.5, copy_loss=55, clean_loss=59,
         mean_loss=60.8)

@@ -27,16 +27,14 @@ def codes():
 
 
 # --- the model ------------------------------------------------------------------------
-@pytest.mark.parametrize("latent_dim", [LATENT_DIM, 2, 7])
-def test_the_sizes_that_everything_else_relies_on(images, latent_dim):
-    model = VAE(latent_dim=latent_dim)
-    recon, mu, log_var = model(images)
+def test_the_sizes_that_everything_else_relies_on(images):
+    recon, mu, log_var = VAE()(images)
     assert recon.shape == images.shape and 0 <= recon.min() <= recon.max() <= 1
-    assert mu.shape == log_var.shape == (12, latent_dim)
-    assert model.fc_mu.in_features == HIDDEN_DIM
-    assert VAE().fc_mu.out_features == LATENT_DIM
+    assert mu.shape == log_var.shape == (12, LATENT_DIM)
+    assert VAE().fc_mu.in_features == HIDDEN_DIM
     small = VAE(input_dim=20, hidden_dim=6, latent_dim=3)
     assert small(torch.rand(4, 20))[0].shape == (4, 20) and small.fc_var.in_features == 6
+    assert small.fc_var.out_features == 3
 
 
 def test_encode_gives_the_two_heads_in_this_order(images):
@@ -56,7 +54,6 @@ def test_a_sample_has_the_mean_and_the_spread_of_its_cloud():
 
 
 def test_gradients_reach_every_weight_through_the_sample(images):
-    torch.manual_seed(0)
     model = VAE()
     recon, *_ = model(images)
     assert not torch.equal(recon, model(images)[0])                   # another sample
@@ -66,24 +63,20 @@ def test_gradients_reach_every_weight_through_the_sample(images):
 
 
 # --- the loss -------------------------------------------------------------------------
-@pytest.mark.parametrize("beta", [None, 0.0, 0.5, 4.0])
-def test_the_loss_is_what_torch_says(images, codes, beta):
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 4.0])
+def test_the_loss_and_its_gradient_are_what_torch_says(images, codes, beta):
     mu, log_var = codes
-    recon = torch.rand(images.shape, generator=torch.Generator().manual_seed(2))
+    recon = torch.rand(images.shape, generator=torch.Generator().manual_seed(2)).clamp(0.01, 0.99)
+    one, other = recon.clone().requires_grad_(), recon.clone().requires_grad_()
     kl = kl_divergence(Normal(mu, torch.exp(0.5 * log_var)), Normal(0.0, 1.0))
     np.testing.assert_allclose(vae_model.kl_per_dimension(mu, log_var), kl, atol=1e-5)
-    loss = vae_loss(recon, images, mu, log_var, *[beta] * (beta is not None))
-    expected = F.binary_cross_entropy(recon, images, reduction="sum")
-    expected += kl.sum() * (1 if beta is None else beta)
+    loss = vae_loss(one, images, mu, log_var, beta)
+    expected = F.binary_cross_entropy(other, images, reduction="sum") + beta * kl.sum()
     assert loss.shape == () and loss.item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def test_its_gradient_is_what_torch_says(images, codes):
-    recon = torch.rand(images.shape, generator=torch.Generator().manual_seed(3)).clamp(0.01, 0.99)
-    one, other = recon.clone().requires_grad_(), recon.clone().requires_grad_()
-    vae_loss(one, images, *codes).backward()
-    F.binary_cross_entropy(other, images, reduction="sum").backward()
+    loss.backward()
+    expected.backward()
     np.testing.assert_allclose(one.grad, other.grad, rtol=1e-4, atol=1e-3)
+    assert beta != 1 or vae_loss(recon, images, mu, log_var) == loss.detach()     # the default
 
 
 def test_a_pixel_that_is_all_wrong_costs_much_but_not_infinitely_much(codes):
@@ -93,7 +86,7 @@ def test_a_pixel_that_is_all_wrong_costs_much_but_not_infinitely_much(codes):
     assert 40 < loss.item() < 400 and wrong.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("bad", [-0.01, 1.01, 255.0, float("inf"), float("-inf")])
+@pytest.mark.parametrize("bad", [-0.01, 1.01, float("-inf")])
 @pytest.mark.parametrize("name", ["x", "recon_x"])
 def test_values_that_are_no_brightness_are_an_error(images, codes, bad, name):
     values = {"x": images, "recon_x": images.clone()}
@@ -103,7 +96,7 @@ def test_values_that_are_no_brightness_are_an_error(images, codes, bad, name):
         vae_loss(values["recon_x"], values["x"], *codes)
 
 
-def test_nan_is_never_silent(images, codes):
+def test_nan_and_other_shapes_are_never_silent(images, codes):
     with pytest.raises(FloatingPointError, match="recon_x holds NaN.*diverged"):
         vae_loss(images * float("nan"), images, *codes)
     with pytest.raises(ValueError, match="size"):
@@ -130,9 +123,8 @@ def test_samples_come_from_the_prior_and_its_seed():
     assert not np.array_equal(codes, vae_model.sample_prior(model, 20_000, 6))
 
 
-@pytest.mark.parametrize("latent_dim", [2, LATENT_DIM, 33])
-def test_loaded_weights_make_the_same_model(tmp_path, images, latent_dim):
-    model = VAE(latent_dim=latent_dim)
+def test_loaded_weights_make_the_same_model(tmp_path, images):
+    model = VAE(latent_dim=LATENT_DIM + 1)
     torch.save(model.state_dict(), tmp_path / "weights")
     loaded = load_model(tmp_path / "weights")
     assert not loaded.training
@@ -140,18 +132,19 @@ def test_loaded_weights_make_the_same_model(tmp_path, images, latent_dim):
                                   vae_model.reconstruct(model, images))
 
 
-@pytest.mark.parametrize("content", ["another model", "another table", "garbage", "nothing"])
+@pytest.mark.parametrize("content", ["another model", "another table", "garbage", "no file"])
 def test_weights_that_do_not_fit_are_one_sentence(tmp_path, content):
-    file = tmp_path / "weights"
-    torch.save({"another model": VAE(hidden_dim=HIDDEN_DIM + 1).state_dict(),
-                "another table": {"a": torch.zeros(2)}}.get(content), file)
-    if content in ("garbage", "nothing"):
-        file.write_bytes(b"garbage" * (content == "garbage"))
-    with pytest.raises(ValueError, match=f"^The weights in {file} do not fit .* train again") as e:
+    file, sentence = tmp_path / "weights", "^The weights in .*weights do not fit .* train again"
+    if content == "no file":
+        sentence = "^There is no trained model yet.*weights.*run python latent_sp"
+    elif content == "garbage":
+        file.write_bytes(b"garbage")
+    else:
+        torch.save({"another model": VAE(hidden_dim=HIDDEN_DIM + 1).state_dict(),
+                    "another table": {"a": torch.zeros(2)}}[content], file)
+    with pytest.raises(ValueError, match=sentence) as error:
         load_model(file)
-    assert "\n" not in str(e.value)
-    with pytest.raises(ValueError, match="^There is no trained model yet.*run python latent_sp"):
-        load_model(tmp_path / "not there")
+    assert "\n" not in str(error.value)
 
 
 # --- edits of the model -----------------------------------------------------------------
@@ -164,8 +157,8 @@ def edited(encoder=None, decoder=None):
 
 def test_models_of_any_depth_are_fine():
     check_model(VAE())
-    check_model(edited([nn.Linear(PIXELS, 20), nn.ReLU()], [nn.Linear(4, PIXELS), nn.Sigmoid()]))
-    check_model(edited([nn.Linear(PIXELS, 9), nn.Tanh(), nn.Linear(9, 20), nn.Dropout(0.5)]))
+    check_model(edited([nn.Linear(PIXELS, 9), nn.Tanh(), nn.Linear(9, 20), nn.Dropout(0.5)],
+                       [nn.Linear(4, PIXELS), nn.Sigmoid()]))
 
 
 @pytest.mark.parametrize(("model", "sentence"), [
@@ -174,10 +167,8 @@ def test_models_of_any_depth_are_fine():
     (edited([nn.Linear(PIXELS + 1, 20)]), f"do not fit .*2x{PIXELS} and {PIXELS + 1}x20"),
     (edited(None, [nn.Linear(20, PIXELS), nn.Sigmoid()]), "do not fit .*2x4 and 20x"),
     (edited(None, [nn.Linear(4, 20), nn.Sigmoid()]), f"self.decoder .* end with {PIXELS} pixels"),
-    (edited(None, [nn.Linear(4, PIXELS)]), r"self.decoder .* in \[0, 1\].*Sigmoid"),
     (edited(None, [nn.Linear(4, PIXELS), nn.Tanh()]), r"self.decoder .* in \[0, 1\].*Sigmoid"),
-    (edited(None, [nn.Linear(4, PIXELS), nn.ReLU()]), r"self.decoder .* in \[0, 1\].*Sigmoid"),
-])
+    (edited(None, [nn.Linear(4, PIXELS), nn.ReLU()]), r"self.decoder .* in \[0, 1\].*Sigmoid")])
 def test_an_edit_gone_wrong_is_one_sentence_with_its_layer(model, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         check_model(model)

@@ -3,7 +3,8 @@
 import dataclasses
 import itertools
 import re
-import types
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 import latent_space_exploration as main_script
 import patterns
 import vae_model
-from latent_space_exploration import Findings, LatentSpace, Record, train
+from latent_space_exploration import LatentSpace, Record, train
 from patterns import PATTERN_TYPES
 from vae_model import VAE
 
@@ -62,9 +63,9 @@ def test_a_short_training_beats_every_constant_image(short_run):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Data of 250 patterns to train on, in batches of 100."""
-    for name, value in (("NUM_TRAIN", 250), ("NUM_HELD_OUT", 40), ("BATCH_SIZE", 100)):
-        monkeypatch.setattr(main_script, name, value)
+    """Data of 250 patterns to train on, and 40 others."""
+    monkeypatch.setattr(main_script, "NUM_TRAIN", 250)
+    monkeypatch.setattr(main_script, "NUM_HELD_OUT", 40)
     return main_script.make_data(0)
 
 
@@ -73,7 +74,7 @@ def test_every_epoch_shows_every_training_pattern_once_in_another_order(small):
     model = VAE()
     model.encoder.register_forward_hook(
         lambda layer, given, result: seen.append((model.training, given[0].clone())))
-    train(model, small, epochs=3, beta=1.0, seed=0)
+    train(model, small, epochs=3, beta=1.0, seed=0, batch_size=100)
     trained_on = [images for training, images in seen if training]
     judged_on = [images for training, images in seen if not training]
     assert [len(batch) for batch in trained_on] == 3 * [100, 100, 50]
@@ -99,7 +100,7 @@ def weights_and_rates(data, **options):
     handle = register_optimizer_step_pre_hook(
         lambda optimizer, *_: seen.append((model.fc_mu.bias.grad[0].item(),
                                            optimizer.param_groups[0]["lr"])))
-    train(model, data, seed=0, learning_rate=1e-9, **options)
+    train(model, data, seed=0, learning_rate=1e-9, batch_size=100, **options)
     handle.remove()
     return np.array(seen).T
 
@@ -112,9 +113,8 @@ def test_the_gradient_is_that_of_this_batch_with_the_weight_of_this_step(
     np.testing.assert_allclose(weights, expected, rtol=1e-3)
 
 
-def test_the_step_size_is_constant_and_falls_to_zero_in_the_end(small, monkeypatch):
-    monkeypatch.setattr(main_script, "DECAY", 0.25)
-    rates = 1e9 * weights_and_rates(small, epochs=40, beta=1.0)[1]
+def test_the_step_size_is_constant_and_falls_to_zero_in_the_end(small):
+    rates = 1e9 * weights_and_rates(small, epochs=40, beta=1.0, decay=0.25)[1]
     np.testing.assert_allclose(rates[:89], 1)
     falls = -np.diff(rates[90:])
     np.testing.assert_allclose(falls, falls[0])                        # a straight line
@@ -186,7 +186,7 @@ def what_is_trained(monkeypatch, tmp_path):
         calls = []
 
         def record(model, data, **options):
-            calls.append(types.SimpleNamespace(model=model, data=data, **options))
+            calls.append(SimpleNamespace(model=model, data=data, **options))
             raise StopHereError
 
         with monkeypatch.context() as patch:
@@ -209,13 +209,23 @@ def test_all_options_reach_the_training(what_is_trained):
 
 
 def test_all_constants_reach_the_training(what_is_trained, monkeypatch):
-    for name, value in (("EPOCHS", 7), ("BETA", 0.5), ("SEED", 11), ("BETA_WARM_UP", 13)):
+    for name, value in (("EPOCHS", 7), ("BETA", 0.5), ("SEED", 11)):
         monkeypatch.setattr(main_script, name, value)
     monkeypatch.setattr(vae_model, "LATENT_DIM", 6)
     call = what_is_trained()
-    assert (call.epochs, call.beta, call.seed, call.warm_up) == (7, 0.5, 11, 13)
+    assert (call.epochs, call.beta, call.seed) == (7, 0.5, 11)
     assert call.model.fc_mu.out_features == 6
     assert torch.equal(call.data.held_out, main_script.make_data(11).held_out)
+
+
+@pytest.mark.parametrize("name", ["BETA_WARM_UP", "LEARNING_RATE", "DECAY", "BATCH_SIZE"])
+def test_an_edited_constant_reaches_the_training(name):
+    source = Path(main_script.__file__).read_text(encoding="utf-8")
+    edited, edits = re.subn(rf"^{name} = \S+", f"{name} = 0.123", source, flags=re.M)
+    assert edits == 1
+    namespace = {"__name__": "edited"}
+    exec(edited, namespace)
+    assert namespace["train"].__kwdefaults__[name.lower().removeprefix("beta_")] == 0.123
 
 
 def test_the_seed_decides_the_first_weights(what_is_trained):
@@ -330,6 +340,11 @@ def test_pca_samples_have_the_mean_and_the_largest_spreads():
 
 
 # --- what is printed ----------------------------------------------------------------------
+FINDINGS = SimpleNamespace(
+    samples=0.71, samples_pca=0.062, midpoints=0.93, midpoints_blended=0.24, frames_near_none=1.3,
+    frames_near_none_blended=4.2, copy_loss=50, clean_loss=53, mean_loss=60)
+
+
 def numbers_after(text, words):
     """The numbers of the one line that begins with these words."""
     line, = (line for line in text.splitlines() if line.strip().startswith(words))
@@ -337,11 +352,9 @@ def numbers_after(text, words):
 
 
 def test_every_number_stands_beside_what_it_is(capsys):
-    findings = Findings(0.71, 0.062, 0.93, 0.24, 1.3, 4.2, copy_loss=50, clean_loss=53,
-                        mean_loss=60)
     kl = np.array([0.01, 2.5, 0.03, 7.25])
     main_script.print_findings(Record(9, 67.0, 9.0, None), LatentSpace(None, kl, None, None, ()),
-                               findings)
+                               FINDINGS)
     text = capsys.readouterr().out
     for words, numbers in {
             "gray pixels (cannot be reduced)": [50], "pixel noise (cannot be predicted)": [3],
@@ -357,7 +370,7 @@ def test_every_number_stands_beside_what_it_is(capsys):
 def test_many_dimensions_in_use_are_counted(capsys):
     main_script.print_findings(
         Record(9, 67.0, 9.0, None), LatentSpace(None, np.arange(1.0, 13), None, None, ()),
-        Findings(*range(9)))
+        FINDINGS)
     text = capsys.readouterr().out
     assert text.count("  KL ") == 8 and "z[4]  KL 5.00" in text and "z[3]" not in text
     assert "and 4 more" in text and "unused" not in text
@@ -365,7 +378,7 @@ def test_many_dimensions_in_use_are_counted(capsys):
 
 def test_the_header_says_what_is_trained(capsys):
     model = VAE(latent_dim=5)
-    main_script.print_header(model, types.SimpleNamespace(latent_dim=5, beta=2.5, seed=7))
+    main_script.print_header(model, SimpleNamespace(latent_dim=5, beta=2.5, seed=7))
     text = capsys.readouterr().out
     count = sum(weights.numel() for weights in model.parameters())
     for part in (f"{main_script.NUM_TRAIN} training patterns", ", ".join(PATTERN_TYPES),

@@ -236,7 +236,8 @@ def print_findings(last, space, findings):
         print(f"  and {len(space.in_use) - 8} more")
     if len(unused):
         print(f"  {len(unused)} unused (largest KL {space.kl[unused].max():.3f})")
-    print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.   VAE baseline')
+    print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.')
+    print(f"  {'':44s} {'VAE':>7s} {'baseline':>8s}")
     for what, vae, baseline, description in (
         ("samples from the prior near a pattern", f"{findings.samples:.1%}",
          f"{findings.samples_pca:.1%}", f"samples from PCA, {len(space.kl)} numbers"),

@@ -1,14 +1,13 @@
 """The two pages: their code runs, and their commands, files, links and numbers are true."""
 
-import ast
 import code
 import contextlib
 import csv
 import functools
-import importlib
 import io
 import os
 import re
+import runpy
 import textwrap
 from pathlib import Path
 
@@ -57,28 +56,6 @@ def skip_if_edited():
 
 
 # --- the blocks that are pasted into the prompt ------------------------------------
-@pytest.fixture(scope="module")
-def trained():
-    """A model that has seen eight epochs, with its data and its records."""
-    main_script.set_up_torch()
-    data = main_script.make_data(0)
-    torch.manual_seed(0)
-    model = vae_model.VAE()
-    return model, data, main_script.train(model, data, epochs=8, beta=1.0, seed=0)
-
-
-@pytest.fixture
-def folder(trained, monkeypatch, tmp_path):
-    """A folder with a trained model in outputs/, in which the page's blocks run."""
-    (tmp_path / "outputs").mkdir()
-    weights = tmp_path / "outputs" / vae_model.WEIGHTS_FILE
-    torch.save(trained[0].state_dict(), weights)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setattr(vae_model, "load_model", functools.partial(vae_model.load_model, weights))
-    return tmp_path
-
-
 def pasted_blocks():
     """The blocks for the prompt, in the page's order; training takes fewer steps."""
     others = blocks(section("Optional: A type of your own") + section("Second hints"), "python")
@@ -86,51 +63,47 @@ def pasted_blocks():
             if block not in others]
 
 
-def line_by_line(namespace, block):
-    """As Python 3.11 and 3.12 read what is pasted: yields each line and what it printed."""
-    prompt = code.InteractiveConsole(namespace)
-    for line in [*block.splitlines(), ""]:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            waits = prompt.push(line)
-        yield line, printed.getvalue()
-    assert not waits, f"one more line is needed after\n{block}"
+@pytest.fixture
+def prompt(short_run, monkeypatch, tmp_path):
+    """A Python prompt in a folder with a trained model."""
+    (tmp_path / "outputs").mkdir()
+    weights = tmp_path / "outputs" / vae_model.WEIGHTS_FILE
+    torch.save(short_run.model.state_dict(), weights)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(vae_model, "load_model", functools.partial(vae_model.load_model, weights))
+    return code.InteractiveConsole({"__name__": "__console__", "__builtins__": __builtins__})
 
 
-def in_one_piece(namespace, block):
-    """As Python 3.13 and later do: only what is printed can be seen."""
-    for node in ast.parse(block).body:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            try:
-                exec(compile(ast.Module([node], []), "block", "exec"), namespace)
-            except RuntimeError as error:
-                print(f"RuntimeError: {error}")
-        yield block.splitlines()[node.end_lineno - 1], printed.getvalue()
-
-
-@pytest.mark.parametrize("prompt", [line_by_line, in_one_piece])
-def test_blocks_run_in_order_and_print_what_the_page_says(prompt, folder):
+def test_blocks_run_in_order_and_print_what_the_page_says(prompt):
+    """Python 3.13 takes a block as a whole: only calls may print, and an error ends it."""
     skip_if_edited()
-    namespace = {"__name__": "__console__", "__builtins__": __builtins__}
     promises = pictures = 0
     for block in pasted_blocks():
-        for line, printed in prompt(namespace, block):
+        for line in [*block.splitlines(), ""]:
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                waits = prompt.push(line)
+            printed = output.getvalue()
             promised = re.search(r"# (prints|raises) (.*)", line)
             if promised:
                 promises += 1
                 last = printed.strip().splitlines()[-1]
-                assert last.startswith(promised[2]) and (promised[1] == "raises" or
-                                                         last == promised[2])
+                if promised[1] == "raises":
+                    assert last.startswith(promised[2]) and block.endswith(f"{line}\n")
+                else:
+                    assert last == promised[2]
             else:
                 assert "Error" not in printed, f"{line}\n{printed}"
                 assert not printed or re.match(r" *(print|show_images|train_my_own)\b", line), line
             pictures += "show_images" in line and set(printed) <= set(" .:-=+*#%@\n") != set()
+        assert not waits, f"one more line is needed after\n{block}"
     assert promises >= 4
     assert pictures >= 8
-    assert (folder / "outputs" / "my_map.png").stat().st_size > 1000
-    assert namespace["labels"][[namespace["one"], 13]].tolist() == [0, 0]     # two diagonals
-    check_network_and_loss(namespace)
+    assert Path("outputs/my_map.png").stat().st_size > 1000
+    mine = prompt.locals
+    assert mine["labels"][[mine["one"], 13]].tolist() == [0, 0]               # two diagonals
+    check_network_and_loss(mine)
 
 
 def check_network_and_loss(namespace):
@@ -176,15 +149,15 @@ def test_a_type_of_their_own_is_one_line(monkeypatch):
 
 
 # --- what the page shows of the main run ------------------------------------------------
-def test_shown_lines_are_those_of_the_main_run(trained, capsys):
+def test_shown_lines_are_those_of_the_main_run(short_run, monkeypatch, capsys):
     skip_if_edited()
-    model, data, history = trained
-    main_script.print_header(model, main_script.parse_settings([]))
+    monkeypatch.setattr(main_script, "NUM_SAMPLES", 20)
+    main_script.print_header(short_run.model, main_script.parse_settings([]))
     for epoch in main_script.spread_epochs(main_script.EPOCHS, 6):
         main_script.print_losses(main_script.Record(epoch, 60.0, 5.0, None), 1.0)
-    space = main_script.explore(model, data)
-    findings = main_script.measure(model, data, space)
-    main_script.print_findings(history[-1], space, findings)
+    main_script.print_findings(
+        short_run.history[-1], short_run.space,
+        main_script.measure(short_run.model, short_run.data, short_run.space))
 
     def skeleton(line):
         return re.sub(r"\d+(\.\d+)?", "#", folded(line))
@@ -226,39 +199,30 @@ def test_every_claim_stands_on_a_page_and_holds():
 
 
 # --- commands, files, links ----------------------------------------------------------
-def commands(name):
-    return [line for block in blocks(PAGES[name], "shell") for line in block.splitlines()]
-
-
 @each_page
-def test_commands_and_their_options_exist(name, capsys):
-    sources = {"tests.exercise": ROOT / "tests" / "exercise" / "__main__.py",
-               "pytest": ROOT / "tests" / "conftest.py"}
-    for command in commands(name):
+def test_commands_and_their_options_exist(name):
+    files = {"tests.exercise": "tests/exercise/__main__.py", "pytest": "tests/conftest.py",
+             "tests.measure.benchmark": "tests/measure/benchmark.py"}
+    shown = [line for block in blocks(PAGES[name], "shell") for line in block.splitlines()]
+    for command in shown:
         if not command.startswith("python ") or "pip install" in command:
             continue
         program, *arguments = command.removeprefix("python ").removeprefix("-m ").split()
+        file = ROOT / files.get(program, program)
+        if program.startswith("solutions/") and not file.exists():
+            continue                                  # a student's copy
+        source = file.read_text(encoding="utf-8")
+        for option in re.findall(r"--[a-z-]+", command):
+            assert f'"{option}"' in source, command
         if program == "latent_space_exploration.py":
             main_script.parse_settings(arguments)
-        elif program.startswith("solutions/") and (ROOT / program).exists():
-            module = importlib.import_module(program.removesuffix(".py").replace("/", "."))
-            with pytest.raises(SystemExit):
-                module.main(["--help"])
-            assert set(re.findall(r"--\S+", command)) <= set(
-                re.findall(r"--[a-z-]+", capsys.readouterr().out)), command
-        elif not program.startswith("solutions/"):
-            source = sources.get(program, ROOT / program).read_text(encoding="utf-8")
-            for option in re.findall(r"--\S+", command):
-                assert f'"{option}"' in source, command
 
 
 def test_ci_runs_the_commands_of_the_page():
     path = ROOT / ".ci" / "readme_commands.py"
     if not path.exists():
         pytest.skip("there is no .ci/")
-    namespace = {"__name__": "commands"}
-    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)
-    lines = namespace["runnable"](README)
+    lines = runpy.run_path(str(path))["runnable"](README)
     assert lines[:2] == ["python -m pip install -r requirements.txt",
                          "python latent_space_exploration.py"]
     assert {"python -m pytest", "python latent_starter.py"} <= set(lines)
@@ -267,17 +231,16 @@ def test_ci_runs_the_commands_of_the_page():
 
 @each_page
 def test_files_that_the_text_names_exist_or_are_written(name):
-    sources = "".join(path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")
-                      if ".venv" not in path.parts)
+    programs = [*ROOT.glob("*.py"), *ROOT.glob("solutions/*.py"), *ROOT.glob("tests/*/*.py")]
+    sources = "".join(path.read_text(encoding="utf-8") for path in programs)
     text = re.sub(r"^\.\. code-block:: .*\n\n(?:   .*\n|\n)+", "", PAGES[name], flags=re.M)
     named = re.findall(r"``([\w./]+\.(?:py|png|gif|html|csv|rst))``", text)
     named += re.findall(r"^\.\. figure:: (\S+)", text, flags=re.M)
     assert len(named) > 4
     for file in named:
-        if file.startswith("solutions/") and not (ROOT / "solutions").exists():
-            continue
-        found = [(folder / file).exists() for folder in (ROOT, (ROOT / name).parent)]
-        assert any(found) or Path(file).name in sources, file
+        if (ROOT / "solutions").exists() or not file.startswith("solutions/"):
+            assert ((ROOT / file).exists() or (ROOT / name).parent.joinpath(file).exists()
+                    or Path(file).name in sources), file
 
 
 def test_questions_and_answers_are_linked_both_ways():

@@ -118,7 +118,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     steps = epochs * steps_per_epoch
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # constant, then decaying linearly to 0: small steps settle what large steps found
+    # constant, then linear to 0: small steps settle what large ones found (+ 1: decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     step, history = 0, []
@@ -134,8 +134,8 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
             loss.backward()
             optimizer.step()
             scheduler.step()
-        if epoch in spread_epochs(epochs, 51):
-            model.eval()                       # turns dropout off, if you add any
+        if epoch in spread_epochs(epochs, 51):       # among them the 6 that are printed and drawn
+            model.eval()                             # turns dropout off, if you add any
             history.append(evaluate(model, data, epoch))
             if verbose and epoch in spread_epochs(epochs, 6):
                 print_losses(history[-1], beta)
@@ -215,40 +215,6 @@ def print_losses(record, beta):
           f"{record.reconstruction:16.2f} {record.kl:10.2f}", flush=True)
 
 
-def print_findings(last, space, findings):
-    """Print in numbers what the trained model can do."""
-    print("\nReconstruction loss, in nats per image:")
-    for what, nats in (
-        # a perfect copy of a gray pixel costs something: only black and white cost 0
-        ("gray pixels (cannot be reduced)", findings.copy_loss),
-        ("pixel noise (cannot be predicted)", findings.clean_loss - findings.copy_loss),
-        ("noise of the code (sampling z around mu)", last.reconstruction - findings.mean_loss),
-        ("left for the model to learn", findings.mean_loss - findings.clean_loss),
-        ("total", last.reconstruction),
-    ):
-        print(f"  {what:41s} {nats:7.2f}")
-    unused = space.by_kl[len(space.in_use):]
-    print(f"\nLatent dimensions in use (KL above {IN_USE_KL} nats): "
-          f"{len(space.in_use)} of {len(space.kl)}")
-    for dimension in space.in_use[:8]:
-        print(f"  z[{dimension}]  KL {space.kl[dimension]:.2f}")
-    if len(space.in_use) > 8:
-        print(f"  and {len(space.in_use) - 8} more")
-    if len(unused):
-        print(f"  {len(unused)} unused (largest KL {space.kl[unused].max():.3f})")
-    print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.')
-    print(f"  {'':44s} {'VAE':>7s} {'baseline':>8s}")
-    for what, vae, baseline, description in (
-        ("samples from the prior near a pattern", f"{findings.samples:.1%}",
-         f"{findings.samples_pca:.1%}", f"samples from PCA, {len(space.kl)} numbers"),
-        ("midpoints within a type still near that type", f"{findings.midpoints:.1%}",
-         f"{findings.midpoints_blended:.1%}", "pixels blended"),
-        ("frames between two types near none, of 6", f"{findings.frames_near_none:.1f}",
-         f"{findings.frames_near_none_blended:.1f}", "pixels blended"),
-    ):
-        print(f"  {what:44s} {vae:>7s} {baseline:>8s}  {description}")
-
-
 # --- measures: where the patterns are -------------------------------------------
 @dataclass(frozen=True)
 class LatentSpace:
@@ -272,7 +238,7 @@ class LatentSpace:
     @property
     def in_use(self):
         """Those with a KL above IN_USE_KL, in the same order."""
-        return self.by_kl[self.kl[self.by_kl] > IN_USE_KL]
+        return [dimension for dimension in self.by_kl if self.kl[dimension] > IN_USE_KL]
 
 
 @torch.no_grad()
@@ -305,10 +271,11 @@ def measure(model, data, space):
     Returns a namespace of numbers: see its comments.
     """
     far = far_pairs_of_one_type(data)                # pair i starts at pattern i
-    (_, middle, _), (_, blended_middle, _) = paths(model, data, space, far, num_steps=3)
+    codes, pixels = paths(model, data, space, far, num_steps=3)
+    middle, blended_middle = codes[1], pixels[1]
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     names = np.array(PATTERN_TYPES)[data.labels]
-    samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)
+    samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)         # always the same codes
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
 
     def loss(guess):
@@ -325,12 +292,46 @@ def measure(model, data, space):
         # of the 6 frames between two types, how many are near none: of codes, and of pixels
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
-        # reconstruction loss in nats per image: of a perfect copy, of a model that outputs
-        # each clean pattern, and of this model if it decodes mu instead of a sample z
+        # reconstruction loss in nats per image: of a perfect copy, of a model that outputs each
+        # clean pattern (its mean with noise), and of this model if it decodes mu instead of z
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mean_loss=loss(reconstruct(model, data.held_out)),
     )
+
+
+def print_findings(last, space, findings):
+    """Print in numbers what the trained model can do."""
+    print("\nReconstruction loss, in nats per image:")
+    for what, nats in (
+        # a perfect copy of a gray pixel costs something: only black and white cost 0
+        ("gray pixels (cannot be reduced)", findings.copy_loss),
+        ("pixel noise (cannot be predicted)", findings.clean_loss - findings.copy_loss),
+        ("noise of the code (sampling z around mu)", last.reconstruction - findings.mean_loss),
+        ("left for the model to learn", findings.mean_loss - findings.clean_loss),
+        ("total", last.reconstruction),
+    ):
+        print(f"  {what:41s} {nats:7.2f}")
+    unused = space.by_kl[len(space.in_use):]
+    print(f"\nLatent dimensions in use (KL above {IN_USE_KL} nats): "
+          f"{len(space.in_use)} of {len(space.kl)}")
+    for dimension in space.in_use[:8]:
+        print(f"  z[{dimension}]  KL {space.kl[dimension]:.2f}")
+    if len(space.in_use) > 8:
+        print(f"  and {len(space.in_use) - 8} more")
+    if len(unused):
+        print(f"  {len(unused)} unused (largest KL {space.kl[unused].max():.3f})")
+    print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.')
+    print(f"  {'':44s} {'VAE':>7s} {'baseline':>8s}")
+    for what, vae, baseline, description in (
+        ("samples from the prior near a pattern", f"{findings.samples:.1%}",
+         f"{findings.samples_pca:.1%}", f"samples from PCA, {len(space.kl)} numbers"),
+        ("midpoints within a type still near that type", f"{findings.midpoints:.1%}",
+         f"{findings.midpoints_blended:.1%}", "pixels blended"),
+        ("frames between two types near none, of 6", f"{findings.frames_near_none:.1f}",
+         f"{findings.frames_near_none_blended:.1f}", "pixels blended"),
+    ):
+        print(f"  {what:44s} {vae:>7s} {baseline:>8s}  {description}")
 
 
 def sample_pca(images, dimensions, count, seed):
@@ -459,7 +460,7 @@ def type_color(label):
 
 
 def type_marker(label):
-    """A type's centered line as a Matplotlib path: all that is closer to it than 0.08."""
+    """A marker for plot(): contourf's outline of all that is within 0.08 of a type's line."""
     from matplotlib.figure import Figure
 
     pixels = np.linspace(-0.5, 0.5, 81)
@@ -487,7 +488,7 @@ def show_thumbnails(axes, points, data):
 
 def draw_interpolation(model, data, space):
     """Within the second type, and from the first type to the last, in two ways each."""
-    far = far_pairs_of_one_type(data)[data.of_type(1)]
+    far = far_pairs_of_one_type(data)[data.of_type(1)]           # those of the second type
     farthest = far[rmse(data.clean[far[:, 0]], data.clean[far[:, 1]]).argmax()]
     ends = [data.of_type(0)[0], data.of_type(len(PATTERN_TYPES) - 1)[0]]
     latent, blended = paths(model, data, space, np.array([farthest, ends]))
@@ -514,8 +515,8 @@ def draw_progression(data, history, findings, epochs):
     draw_curve(upper, history, [record.reconstruction for record in history], "reconstruction")
     upper.axhline(findings.clean_loss, color="black", linestyle="--", linewidth=1)
     upper.annotate("a model that outputs each clean pattern", (0.03, findings.clean_loss),
-                   xycoords=upper.get_yaxis_transform(), xytext=(0, -4),
-                   textcoords="offset points", fontsize=8, va="top")
+                   xycoords=upper.get_yaxis_transform(),     # x is a share of the width
+                   xytext=(0, -4), textcoords="offset points", fontsize=8, va="top")
     upper.set_ylim(bottom=0.8 * findings.clean_loss)
     draw_curve(lower, history, [record.kl for record in history], "KL")
     lower.set_xlabel("epoch (logarithmic)")
@@ -635,5 +636,6 @@ def main(arguments=None):
 
 if __name__ == "__main__":
     if "IPython" not in sys.modules and not sys.flags.interactive:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)      # Ctrl-C ends the program quietly
+        # Ctrl-C ends the program without a traceback (it would end a session of IPython as well)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     main()

@@ -20,8 +20,8 @@ MAX_SHIFT = 0.09              # how far a center moves, as a share of IMAGE_SIZE
 LINE_WIDTH = (0.05, 0.09)     # sigma of the narrowest and the widest line, same unit
 NOISE = 0.03                  # standard deviation of the pixel noise       (try: 0, 0.1)
 
-# A type is a name and a distance: how far each pixel is from the line, if the pixel is `right`
-# and `down` from the center (as shares of IMAGE_SIZE). One more line makes one more type:
+# A type (two or more) is a name and a distance: how far each pixel is from the line, if the pixel
+# is `right` and `down` from the center (as shares of IMAGE_SIZE). One more line is one more type:
 #   "ring": lambda right, down: np.abs(np.hypot(right, down) - 0.25),
 DISTANCES = {
     "diagonal": lambda right, down: np.abs(right - down) / np.sqrt(2),
@@ -93,10 +93,10 @@ def clean_patterns():
     for label in range(len(PATTERN_TYPES)):
         drawn = draw_patterns([label] * len(shifts), shifts, [LINE_WIDTH[0]] * len(shifts))
         _, first_of_each = np.unique(drawn.round(5), axis=0, return_index=True)
+        kept = shifts[first_of_each]                      # they draw different pictures
         for width in np.linspace(*LINE_WIDTH, 7):
-            count = len(first_of_each)
-            images.append(draw_patterns([label] * count, shifts[first_of_each], [width] * count))
-            labels += [label] * count
+            images.append(draw_patterns([label] * len(kept), kept, [width] * len(kept)))
+            labels += [label] * len(kept)
     return np.concatenate(images).astype(np.float32), np.array(labels)
 
 
@@ -143,20 +143,16 @@ def show_images(images, name=None):
     """
     if hasattr(images, "detach"):                # a tensor, perhaps with gradients
         images = images.detach().cpu()
-    images = np.asarray(images, dtype=float)
-    if images.shape[-2:] != (IMAGE_SIZE, IMAGE_SIZE):             # (N, pixels) or (pixels,)
-        size = math.isqrt(images.shape[-1])
-        images = images.reshape(-1, size, size)
-    images = images.reshape(-1, *images.shape[-2:])
+    images = np.asarray(images, dtype=float).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
     if np.isnan(images).any():
         raise ValueError("images holds NaN: the training that made them diverged")
     if name is None:
         for start in range(0, len(images), 4):
             print_images(images[start:start + 4])
     else:
-        blank = np.full((-len(images) % 4, *images.shape[1:]), np.nan)     # fills the last row
-        rows = np.concatenate([images, blank]).reshape(-1, 4, images[0].size)
-        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)
+        blank = np.full((-len(images) % 4, IMAGE_SIZE, IMAGE_SIZE), np.nan)    # fills the last row
+        rows = np.concatenate([images, blank]).reshape(-1, 4, IMAGE_SIZE**2)
+        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)         # the name is its title
 
 
 def save_figure(file, draw, *arguments):
@@ -164,7 +160,7 @@ def save_figure(file, draw, *arguments):
     import matplotlib.style
 
     file.parent.mkdir(exist_ok=True)
-    with matplotlib.style.context("default"):      # for drawing, too: the reader's may differ
+    with matplotlib.style.context("default"):      # not the reader's own style, in drawing either
         file.write_bytes(png(draw(*arguments)))
     print(f"Wrote {file}")
 
@@ -191,11 +187,12 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
                 xlabel="", ylabel=""):
     """A figure that holds one grid of images, with the arguments of ``show_grid``."""
     lines = [line for label in row_labels for line in label.split("\n")]
-    left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)     # inches
-    above = "\n".join(text for text in (title, *column_labels[:1], xlabel) if text)
+    # in inches: a character is 0.085 wide, a line of text 0.2 high; captions add 13% to each row
+    left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
+    texts = "\n".join(text for text in (title, *column_labels[:1], xlabel) if text)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)
-    figure = new_figure(height + 0.5 + 0.2 * above.count("\n"), title)
+    figure = new_figure(height + 0.5 + 0.2 * texts.count("\n"), title)
     axes = figure.subplots()
     show_grid(axes, rows, row_labels, column_labels, captions, marked)
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -221,10 +218,10 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
     num_rows, num_columns, pixels = np.shape(rows)
     size = math.isqrt(pixels)
     gap = max(2, size // 6)
-    right, down = size + gap, size + (gap if captions is None else max(3, size // 3))
-    canvas = np.full((num_rows * down - gap, num_columns * right - gap), np.nan)
+    pitch_x, pitch_y = size + gap, size + (gap if captions is None else max(3, size // 3))
+    canvas = np.full((num_rows * pitch_y - gap, num_columns * pitch_x - gap), np.nan)
     for row, column in np.ndindex(num_rows, num_columns):
-        top, left = row * down, column * right
+        top, left = row * pitch_y, column * pitch_x
         canvas[top:top + size, left:left + size] = np.reshape(rows[row][column], (size, size))
         if captions is not None:
             axes.text(left + size / 2, top + size, captions[row][column],
@@ -235,8 +232,8 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
     axes.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     # spare room goes to the left, where the labels are
     axes.set(xlim=(-1.5, canvas.shape[1] + 0.5), ylim=(canvas.shape[0] + 0.5, -1.5), anchor="E")
-    axes.set_yticks(down * np.arange(len(row_labels)) + size / 2, row_labels)
-    axes.set_xticks(right * np.arange(len(column_labels)) + size / 2, column_labels)
+    axes.set_yticks(pitch_y * np.arange(len(row_labels)) + size / 2, row_labels)
+    axes.set_xticks(pitch_x * np.arange(len(column_labels)) + size / 2, column_labels)
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
 

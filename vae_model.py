@@ -104,7 +104,7 @@ def reconstruction_loss(recon_x, x):
     logarithm would be infinite. Raises what ``vae_loss`` raises.
     """
     for name, values in (("x", x), ("recon_x", recon_x)):
-        low, high = (bound.item() for bound in values.aminmax())
+        low, high = values.min().item(), values.max().item()       # NaN if any value is NaN
         if math.isnan(low):
             raise FloatingPointError(f"{name} holds NaN, so the training diverged: try a smaller "
                                      "LEARNING_RATE or beta")
@@ -169,7 +169,7 @@ def load_model(file=OUTPUT_DIR / WEIGHTS_FILE):
 def check_model(model):
     """Raise a ``ModelError`` that names the layer if an edit has broken the model.
 
-    Two images go through it, and large codes of both signs through its decoder.
+    Two images go through it. Huge codes through its decoder show whether pixels leave [0, 1].
     """
     ends, takes = linear_sizes(model.encoder)[-1], model.fc_mu.in_features
     if ends != takes:
@@ -197,7 +197,8 @@ def linear_sizes(layers):
 def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
-    latent, mu, last = decoder[0], len(encoder), len(encoder) + len(decoder)     # mu: its column
+    latent, mu_column = decoder[0], len(encoder)
+    last = mu_column + len(decoder)                          # the column of recon_x
     height = {size: 0.75 + 0.15 * math.sqrt(size) for size in (*encoder, *decoder)}
     height[latent] = min(height[latent], 1.8)                # the codes stay narrow
     figure = new_figure(3.5, "The VAE: the number of values for one image at each stage")
@@ -207,10 +208,12 @@ def draw_architecture(model):
     # where each box is: column, height of its middle, name, number of values, color
     boxes = [(column, 0, "hidden" if column else "image x", size, "#CFE5F3")
              for column, size in enumerate(encoder)]
-    boxes += [(mu, 1.1, "mu", latent, "#FCE3B0"), (mu, -1.1, "log_var", latent, "#FCE3B0"),
-              (mu + 1, 0, "z", latent, "#FCE3B0"), (mu + 1, -2.3, "epsilon", latent, "0.9")]
+    boxes += [(mu_column, 1.1, "mu", latent, "#FCE3B0"),
+              (mu_column, -1.1, "log_var", latent, "#FCE3B0"),
+              (mu_column + 1, 0, "z", latent, "#FCE3B0"),
+              (mu_column + 1, -2.3, "epsilon", latent, "0.9")]
     boxes += [(column, 0, "recon_x" if column == last else "hidden", size, "#C9EBDD")
-              for column, size in enumerate(decoder[1:], start=mu + 2)]
+              for column, size in enumerate(decoder[1:], start=mu_column + 2)]
     for x, y, name, size, color in boxes:
         axes.bar(x, height[size], 0.72, y - height[size] / 2, color=color, edgecolor="black")
         axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=min(9, 80 / last))
@@ -218,18 +221,19 @@ def draw_architecture(model):
     # an arrow leaves a box 0.36 right of its middle and enters the next one 0.36 left of it
     layer, arithmetic = {"arrowstyle": "->"}, {"arrowstyle": "->", "linestyle": "--"}
     arrows = [(x + 0.36, 0, x + 0.64, 0, layer)
-              for x in range(last) if x not in (mu - 1, mu)]
-    for y in (1.1, -1.1):
-        arrows += [(mu - 0.64, y, mu - 0.36, y, layer),
-                   (mu + 0.36, y, mu + 0.64, y / 4, arithmetic)]
-    arrows += [(mu + 1, -2.3 + height[latent] / 2, mu + 1, -height[latent] / 2, arithmetic)]
+              for x in range(last) if x not in (mu_column - 1, mu_column)]
+    for y in (1.1, -1.1):                                    # into and out of mu and log_var
+        arrows += [(mu_column - 0.64, y, mu_column - 0.36, y, layer),
+                   (mu_column + 0.36, y, mu_column + 0.64, y / 4, arithmetic)]
+    z, half = mu_column + 1, height[latent] / 2
+    arrows += [(z, -2.3 + half, z, -half, arithmetic)]
     for x0, y0, x1, y1, style in arrows:
         axes.annotate("", xy=(x1, y1), xytext=(x0, y0),
                       arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
-    kinds = [", ".join(dict.fromkeys(type(layer).__name__ for layer in layers))
+    kinds = [", ".join(sorted({type(layer).__name__ for layer in layers}))
              for layers in (model.encoder, model.decoder)]
-    for x, y, text in (((mu - 1) / 2, -2.3, f"encoder\n{kinds[0]}"),
-                       ((mu + last + 2) / 2, -2.3, f"decoder\n{kinds[1]}"),
-                       (mu + 0.5, -3.6, "z = mu + exp(log_var / 2) * epsilon")):
+    for x, y, text in (((mu_column - 1) / 2, -2.3, f"encoder\n{kinds[0]}"),
+                       ((mu_column + last + 2) / 2, -2.3, f"decoder\n{kinds[1]}"),
+                       (mu_column + 0.5, -3.6, "z = mu + exp(log_var / 2) * epsilon")):
         axes.text(x, y, text, ha="center", va="center", fontsize=9)
     return figure

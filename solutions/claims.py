@@ -64,8 +64,8 @@ CLAIMS = (
           lambda default: 58 < default.reconstruction < 63 and 57 < default.clean_loss < 60
           and 0.9 < default.code_noise < 1.6 and 0.3 < default.left < 1.1),
     Claim(("default",), lambda default:
-          f"The reconstructions have an RMSE of {default.rmse:.3f} to the clean patterns "
-          "(black is 0, white is 1).",
+          "The RMSE between the reconstructions and the clean patterns is "
+          f"{default.rmse:.3f} (black is 0, white is 1).",
           lambda default: 0.018 < default.rmse < 0.028),
     Claim(("default",), lambda default:
           f"On average {default.in_use:.1f} of the 8 latent dimensions are in use.",
@@ -74,23 +74,23 @@ CLAIMS = (
     # --- the default: its latent space ------------------------------------------------
     Claim(("default",), lambda default:
           f"{default.samples:.0%} of the samples from the prior are near a pattern. "
-          f"With PCA and as many numbers it is {default.samples_pca:.0%}, although "
+          f"With PCA, also with 8 numbers, it is {default.samples_pca:.0%}, although "
           f"{default.recon_pca:.0%} of the reconstructions with PCA are near a pattern.",
           lambda default: 0.78 < default.samples < 0.92 and default.samples_pca < 0.15
           and default.recon_pca > 0.95),
     Claim(("default",), lambda default:
-          "Take two patterns of one type that differ a lot. "
-          f"The midpoint of their codes decodes to that type in {default.midpoints:.0%} of the "
-          f"pairs. The blend of their pixels is near that type in {default.midpoints_blended:.0%}.",
+          "For pairs of very different patterns of one type, the midpoint of the codes is near "
+          f"that type in {default.midpoints:.0%} of the cases. The blend of the pixels is near it "
+          f"in {default.midpoints_blended:.0%}.",
           lambda default: default.midpoints > 0.97 and default.midpoints_blended < 0.4),
     Claim(("default",), lambda default:
-          f"Of six frames between two types, {default.frames_near_none:.1f} are near no pattern. "
-          f"With blended pixels it is {default.frames_near_none_blended:.1f}.",
+          f"On average, {default.frames_near_none:.1f} of six frames between two types are near "
+          f"no pattern. With blended pixels it is {default.frames_near_none_blended:.1f}.",
           lambda default: default.frames_near_none < 1.5 and default.frames_near_none_blended > 3),
     Claim(("default",), lambda default:
           "On the map, the nearest neighbor of a code has the same type in "
           f"{default.purity:.0%} of the cases. Before training it is "
-          f"{default.purity_untrained:.0%}, and among the images themselves "
+          f"{default.purity_untrained:.0%}. For the pictures themselves it is "
           f"{default.purity_pixels:.0%}.",
           lambda default: default.purity > 0.94 and default.purity_pixels > 0.97
           and 0.75 < default.purity_untrained < 0.97),
@@ -108,13 +108,14 @@ CLAIMS = (
           f"It ends at {default.kl:.1f} nats.",
           lambda default: default.kl_lowest < 0.3 and 4 < default.kl < 6.5),
     Claim(("epochs 1", "default"), lambda one, default:
-          f"After a training of 1 epoch {one.soft:.0%} of the reconstructed pixels are gray "
+          f"After 1 epoch, {one.soft:.0%} of the reconstructed pixels are gray "
           f"(between 0.1 and 0.9). After 200 epochs it is {default.soft:.0%}.",
           lambda one, default: one.soft - default.soft > 0.4),
     Claim(("epochs 50", "default"), lambda short, default:
-          f"After a training of 50 epochs {short.samples:.0%} of the samples are near a pattern, "
+          f"After 50 epochs, {short.samples:.0%} of the samples are near a pattern, "
           f"and the reconstructions keep {short.width_kept:.0%} of the variance in line width. "
-          f"After 200 epochs it is {default.samples:.0%} and {default.width_kept:.0%}.",
+          f"After 200 epochs these numbers are {default.samples:.0%} and "
+          f"{default.width_kept:.0%}.",
           lambda short, default: default.samples - short.samples > 0.1
           and default.width_kept - short.width_kept > 0.2),
 
@@ -126,9 +127,10 @@ CLAIMS = (
           lambda two, default: two.rmse - default.rmse > 0.004
           and default.cross_width_kept - two.cross_width_kept > 0.4),
     Claim(("latent 32", "default"), lambda many, default:
-          f"Of 32 latent dimensions {many.unused:.1f} are unused, of 8 it is {default.unused:.1f}. "
-          f"Reconstruction loss and KL together are {many.reconstruction + many.kl:.1f} nats with "
-          f"32 and {default.reconstruction + default.kl:.1f} nats with 8.",
+          f"With 32 latent dimensions, {many.unused:.1f} are unused. With 8, {default.unused:.1f} "
+          "are unused. Reconstruction loss and KL together are "
+          f"{many.reconstruction + many.kl:.1f} nats with 32 and "
+          f"{default.reconstruction + default.kl:.1f} nats with 8.",
           lambda many, default: many.unused - default.unused > 22
           and abs(many.reconstruction + many.kl - default.reconstruction - default.kl) < 0.6),
     Claim(("latent 64", "latent 2"), lambda many, two:
@@ -149,27 +151,26 @@ CLAIMS = (
           lambda zero, default: default.code_noise - zero.code_noise > 0.6
           and zero.code_noise < 0.1 and default.rmse - zero.rmse > 0.005),
     Claim(("beta 0", "default"), lambda zero, default:
-          f"With beta 0, {zero.in_use:.1f} of the 8 dimensions are in use, and the KL is "
-          f"{zero.kl:.0f} nats instead of {default.kl:.0f}. In the dimension with the largest KL "
-          f"the codes are {zero.code_size:.1f} from 0 on average, instead of "
-          f"{default.code_size:.1f}.",
-          lambda zero, default: zero.in_use - default.in_use > 2.5 and zero.kl - default.kl > 60
-          and zero.code_size > 4 * default.code_size),
+          f"With beta 0, all 8 dimensions are in use, and the KL is {zero.kl:.0f} nats instead of "
+          f"{default.kl:.0f}. In the dimension with the largest KL the mean distance of the codes "
+          f"from 0 is {zero.code_size:.1f} instead of {default.code_size:.1f}.",
+          lambda zero, default: zero.in_use > 7.9 and default.in_use < 6
+          and zero.kl - default.kl > 60 and zero.code_size > 4 * default.code_size),
     Claim(("beta 0", "default"), lambda zero, default:
-          "Groups on the map do not need the KL. With beta 0 the nearest neighbor of a code has "
+          "Groups on the map form without the KL. With beta 0 the nearest neighbor of a code has "
           f"the same type in {zero.purity:.0%} of the cases. The distance to the nearest code of "
           f"another type is {zero.apart:.1f} instead of {default.apart:.1f}.",
           lambda zero, default: zero.purity > 0.94 and zero.apart > 3 * default.apart),
     Claim(("beta 0.5", "default"), lambda half, default:
           f"With beta 0.5, {half.samples:.0%} of the samples are near a pattern, and the RMSE of "
-          f"the reconstructions is {half.rmse:.3f}. "
-          f"With beta 1 it is {default.samples:.0%} and {default.rmse:.3f}.",
+          f"the reconstructions is {half.rmse:.3f}. With beta 1 these numbers are "
+          f"{default.samples:.0%} and {default.rmse:.3f}.",
           lambda half, default: default.samples - half.samples > 0.03
           and default.rmse - half.rmse > 0.002),
     Claim(("beta 4", "default"), lambda four, default:
           f"With beta 4, {four.samples:.0%} of the samples are near a pattern, and the RMSE of "
-          f"the reconstructions is {four.rmse:.3f}. "
-          f"With beta 1 it is {default.samples:.0%} and {default.rmse:.3f}.",
+          f"the reconstructions is {four.rmse:.3f}. With beta 1 these numbers are "
+          f"{default.samples:.0%} and {default.rmse:.3f}.",
           lambda four, default: four.samples - default.samples > 0.01
           and four.rmse - default.rmse > 0.015),
     Claim(("beta 4", "default"), lambda four, default:
@@ -191,8 +192,9 @@ CLAIMS = (
     # --- goal 3: depth ----------------------------------------------------------------
     Claim(("shallow", "default"), lambda shallow, default:
           f"With the shallow model {shallow.samples:.0%} of the samples are near a pattern. "
-          f"With the default model it is {default.samples:.0%}. The RMSE of the reconstructions "
-          f"is {shallow.rmse:.3f} and {default.rmse:.3f}.",
+          f"With the default model it is {default.samples:.0%}. The reconstructions are no worse: "
+          f"the RMSE is {shallow.rmse:.3f} with the shallow model and {default.rmse:.3f} with the "
+          "default model.",
           lambda shallow, default: default.samples - shallow.samples > 0.15
           and shallow.rmse - default.rmse < 0.005),
     Claim(("shallow", "default"), lambda shallow, default:
@@ -202,9 +204,8 @@ CLAIMS = (
           lambda shallow, default: shallow.in_use - default.in_use > 1.2
           and shallow.apart - default.apart > 0.4),
     Claim(("shallow decoder", "shallow encoder"), lambda decoder, encoder:
-          f"With one hidden layer in the decoder alone, {decoder.samples:.0%} of the samples are "
-          "near a pattern. With one hidden layer in the encoder alone it is "
-          f"{encoder.samples:.0%}.",
+          f"If only the decoder is shallow, {decoder.samples:.0%} of the samples are near a "
+          f"pattern. If only the encoder is shallow, it is {encoder.samples:.0%}.",
           lambda decoder, encoder: encoder.samples - decoder.samples > 0.12),
     Claim(("deep", "default"), lambda deep, default:
           f"The deep model has {deep.in_use:.1f} dimensions in use instead of "
@@ -231,7 +232,7 @@ CLAIMS = (
     Claim(("deep warm-up", "default"), lambda warm, default:
           f"With the deep model and a warm-up, {warm.samples:.0%} of the samples are near a "
           f"pattern, and the RMSE of the reconstructions is {warm.rmse:.3f}. With the default "
-          f"model it is {default.samples:.0%} and {default.rmse:.3f}.",
+          f"model these numbers are {default.samples:.0%} and {default.rmse:.3f}.",
           lambda warm, default: warm.samples - default.samples > 0.02
           and warm.rmse - default.rmse < 0.004),
 )

@@ -124,7 +124,8 @@ def test_rmse_is_over_the_pixels():
 
 
 # --- ways to look at them ---------------------------------------------------------------
-def test_images_in_the_prompt(capsys):
+def test_images_in_the_prompt(capsys, monkeypatch):
+    monkeypatch.setattr(patterns, "IMAGE_SIZE", 4)
     image = np.zeros((4, 4))
     image[1] = 1
     patterns.show_images(np.stack([image, 0.55 * image.T]).reshape(2, 16))
@@ -151,6 +152,7 @@ def test_whatever_the_page_makes_can_be_shown(form, capsys):
 def test_images_in_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(patterns, "OUTPUT_DIR", tmp_path)
     monkeypatch.setattr(patterns, "DPI", 25)
+    monkeypatch.setattr(patterns, "IMAGE_SIZE", 3)
     images = np.full((6, 9), 0.5)
     patterns.show_images(images, "mine.png")
     assert capsys.readouterr().out == f"Wrote {tmp_path / 'mine.png'}\n"

@@ -245,7 +245,7 @@ def test_the_codes_are_those_of_the_held_out_patterns(short_run):
 def test_dimensions_are_in_use_above_the_limit_and_sorted_by_kl():
     limit = main_script.IN_USE_KL
     space = LatentSpace(None, np.array([0.0, 3, limit / 2, 5, 2 * limit]), None, None, ())
-    assert space.by_kl.tolist() == [3, 1, 4, 2, 0] and space.in_use.tolist() == [3, 1, 4]
+    assert space.by_kl.tolist() == [3, 1, 4, 2, 0] and space.in_use == [3, 1, 4]
 
 
 def test_the_plane_goes_through_the_centers_of_the_types():

@@ -420,10 +420,10 @@ def draw_reconstructions(model, data):
     labels = [f"{PATTERN_TYPES[data.labels[i]]}\nRMSE {errors[i]:.3f}" for i in chosen]
     return grid_figure(
         "Held-out patterns and their reconstructions\n"
-        f"mean RMSE to the clean pattern over all {len(recon)}: {errors.mean():.3f}",
+        f"mean RMSE against the clean pattern over all {len(recon)}: {errors.mean():.3f}",
         [data.held_out[chosen].numpy(), recon[chosen],
          5 * np.abs(recon[chosen] - data.clean[chosen])],
-        ["original", "reconstruction", "error to clean,\nenlarged 5 times"], labels,
+        ["original", "reconstruction", "error against clean,\nenlarged 5 times"], labels,
     )
 
 
@@ -540,7 +540,7 @@ def draw_samples(model, data, findings, seed):
     rows = np.concatenate([vae_model.sample_prior(model, 30, seed),
                            sample_pca(data.train.numpy(), model.fc_mu.out_features, 20, seed)])
     return grid_figure(
-        "Decoded samples from the prior N(0, 1), and samples from PCA with as many numbers\n"
+        "Decoded samples from the prior, and samples from PCA with equally many numbers\n"
         f"near a pattern: {findings.samples:.0%} of {NUM_SAMPLES} samples, "
         f"{findings.samples_pca:.0%} with PCA (orange: near none)",
         rows.reshape(5, 10, -1), ["VAE"] * 3 + ["PCA"] * 2,

@@ -74,13 +74,13 @@ CLAIMS = (
     # --- the default: its latent space ------------------------------------------------
     Claim(("default",), lambda default:
           f"{default.samples:.0%} of the samples from the prior are near a pattern. "
-          f"With PCA, also with 8 numbers, it is {default.samples_pca:.0%}, although "
-          f"{default.recon_pca:.0%} of the reconstructions with PCA are near a pattern.",
+          f"PCA, also with 8 numbers, reaches {default.samples_pca:.0%}, although "
+          f"{default.recon_pca:.0%} of its reconstructions are near a pattern.",
           lambda default: 0.78 < default.samples < 0.92 and default.samples_pca < 0.15
           and default.recon_pca > 0.95),
     Claim(("default",), lambda default:
-          "For pairs of very different patterns of one type, the midpoint of the codes is near "
-          f"that type in {default.midpoints:.0%} of the cases. The blend of the pixels is near it "
+          "For pairs of very different patterns of one type, the decoded midpoint is near that "
+          f"type in {default.midpoints:.0%} of the cases. The blend of the pixels is near it "
           f"in {default.midpoints_blended:.0%}.",
           lambda default: default.midpoints > 0.97 and default.midpoints_blended < 0.4),
     Claim(("default",), lambda default:
@@ -109,7 +109,7 @@ CLAIMS = (
           lambda default: default.kl_lowest < 0.3 and 4 < default.kl < 6.5),
     Claim(("epochs 1", "default"), lambda one, default:
           f"After 1 epoch, {one.soft:.0%} of the reconstructed pixels are gray "
-          f"(between 0.1 and 0.9). After 200 epochs it is {default.soft:.0%}.",
+          f"(between 0.1 and 0.9). After 200 epochs, {default.soft:.0%} are.",
           lambda one, default: one.soft - default.soft > 0.4),
     Claim(("epochs 50", "default"), lambda short, default:
           f"After 50 epochs, {short.samples:.0%} of the samples are near a pattern, "
@@ -127,21 +127,21 @@ CLAIMS = (
           lambda two, default: two.rmse - default.rmse > 0.004
           and default.cross_width_kept - two.cross_width_kept > 0.4),
     Claim(("latent 32", "default"), lambda many, default:
-          f"With 32 latent dimensions, {many.unused:.1f} are unused. With 8, {default.unused:.1f} "
-          "are unused. Reconstruction loss and KL together are "
+          f"{many.unused:.1f} of 32 latent dimensions are unused, and {default.unused:.1f} of 8. "
+          "Reconstruction loss and KL together are "
           f"{many.reconstruction + many.kl:.1f} nats with 32 and "
           f"{default.reconstruction + default.kl:.1f} nats with 8.",
           lambda many, default: many.unused - default.unused > 22
           and abs(many.reconstruction + many.kl - default.reconstruction - default.kl) < 0.6),
     Claim(("latent 64", "latent 2"), lambda many, two:
-          f"With 64 latent dimensions {many.samples:.0%} of the samples are near a pattern. "
-          f"With 2 it is {two.samples:.0%}.",
+          f"{many.samples:.0%} of the samples are near a pattern with 64 latent dimensions, "
+          f"and {two.samples:.0%} with 2.",
           lambda many, two: two.samples - many.samples > 0.02),
 
     # --- goal 2: beta -----------------------------------------------------------------
     Claim(("beta 0", "default"), lambda zero, default:
-          f"With beta 0, {zero.samples:.0%} of the samples are near a pattern. "
-          f"With beta 1 it is {default.samples:.0%}.",
+          f"{zero.samples:.0%} of the samples are near a pattern with beta 0, "
+          f"and {default.samples:.0%} with beta 1.",
           lambda zero, default: default.samples - zero.samples > 0.6),
     Claim(("beta 0", "default"), lambda zero, default:
           f"With beta 0 the clouds shrink to points: sampling z around mu adds "
@@ -157,18 +157,18 @@ CLAIMS = (
           lambda zero, default: zero.in_use > 7.9 and default.in_use < 6
           and zero.kl - default.kl > 60 and zero.code_size > 4 * default.code_size),
     Claim(("beta 0", "default"), lambda zero, default:
-          "Groups on the map form without the KL. With beta 0 the nearest neighbor of a code has "
+          "Groups form even without the KL. With beta 0 the nearest neighbor of a code has "
           f"the same type in {zero.purity:.0%} of the cases. The distance to the nearest code of "
           f"another type is {zero.apart:.1f} instead of {default.apart:.1f}.",
           lambda zero, default: zero.purity > 0.94 and zero.apart > 3 * default.apart),
     Claim(("beta 0.5", "default"), lambda half, default:
-          f"With beta 0.5, {half.samples:.0%} of the samples are near a pattern, and the RMSE of "
+          f"{half.samples:.0%} of the samples are near a pattern with beta 0.5, and the RMSE of "
           f"the reconstructions is {half.rmse:.3f}. With beta 1 these numbers are "
           f"{default.samples:.0%} and {default.rmse:.3f}.",
           lambda half, default: default.samples - half.samples > 0.03
           and default.rmse - half.rmse > 0.002),
     Claim(("beta 4", "default"), lambda four, default:
-          f"With beta 4, {four.samples:.0%} of the samples are near a pattern, and the RMSE of "
+          f"{four.samples:.0%} of the samples are near a pattern with beta 4, and the RMSE of "
           f"the reconstructions is {four.rmse:.3f}. With beta 1 these numbers are "
           f"{default.samples:.0%} and {default.rmse:.3f}.",
           lambda four, default: four.samples - default.samples > 0.01
@@ -178,21 +178,21 @@ CLAIMS = (
           f"width instead of {default.width_kept:.0%}.",
           lambda four, default: default.width_kept - four.width_kept > 0.4),
     Claim(("beta 4", "default"), lambda four, default:
-          f"With beta 4, {four.in_use:.1f} dimensions are in use instead of {default.in_use:.1f}, "
+          f"Beta 4 leaves {four.in_use:.1f} dimensions in use instead of {default.in_use:.1f}, "
           f"and the axis gap is {four.axis_gap:.2f} instead of {default.axis_gap:.2f} "
           "(1 would be disentangled).",
           lambda four, default: default.in_use - four.in_use > 0.6
           and four.axis_gap < 0.6 and four.axis_gap - default.axis_gap < 0.2),
     Claim(("beta 256", "default"), lambda huge, default:
-          f"With beta 256, {huge.in_use:.0f} dimensions are in use, and the reconstruction loss is "
+          f"Beta 256 leaves {huge.in_use:.0f} dimensions in use, and the reconstruction loss is "
           f"{huge.reconstruction:.0f} nats instead of {default.reconstruction:.0f}.",
           lambda huge, default: default.in_use - huge.in_use > 2
           and huge.reconstruction - default.reconstruction > 40),
 
     # --- goal 3: depth ----------------------------------------------------------------
     Claim(("shallow", "default"), lambda shallow, default:
-          f"With the shallow model {shallow.samples:.0%} of the samples are near a pattern. "
-          f"With the default model it is {default.samples:.0%}. The reconstructions are no worse: "
+          f"{shallow.samples:.0%} of the samples are near a pattern with the shallow model, and "
+          f"{default.samples:.0%} with the default model. The reconstructions are no worse: "
           f"the RMSE is {shallow.rmse:.3f} with the shallow model and {default.rmse:.3f} with the "
           "default model.",
           lambda shallow, default: default.samples - shallow.samples > 0.15
@@ -205,7 +205,7 @@ CLAIMS = (
           and shallow.apart - default.apart > 0.4),
     Claim(("shallow decoder", "shallow encoder"), lambda decoder, encoder:
           f"If only the decoder is shallow, {decoder.samples:.0%} of the samples are near a "
-          f"pattern. If only the encoder is shallow, it is {encoder.samples:.0%}.",
+          f"pattern. If only the encoder is shallow, {encoder.samples:.0%} are.",
           lambda decoder, encoder: encoder.samples - decoder.samples > 0.12),
     Claim(("deep", "default"), lambda deep, default:
           f"The deep model has {deep.in_use:.1f} dimensions in use instead of "
@@ -214,8 +214,8 @@ CLAIMS = (
           lambda deep, default: default.in_use - deep.in_use > 0.6
           and deep.rmse - default.rmse > 0.004),
     Claim(("deep", "default"), lambda deep, default:
-          f"With the deep model {deep.samples:.0%} of the samples are near a pattern. "
-          f"With the default model it is {default.samples:.0%}.",
+          f"{deep.samples:.0%} of the samples are near a pattern with the deep model, "
+          f"and {default.samples:.0%} with the default model.",
           lambda deep, default: deep.samples - default.samples > 0.04),
     Claim(("deep warm-up", "deep"), lambda warm, deep:
           f"With a warm-up of 800 steps the deep model has {warm.in_use:.1f} dimensions in use "

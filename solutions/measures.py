@@ -86,7 +86,7 @@ MEASURES = (
             f"share of samples from the prior that are near a pattern (RMSE {NEAR_RMSE})",
             "samples", ".0%"),
     Measure("samples_pca", lambda t: t.findings.samples_pca,
-            "the same of samples from PCA with as many numbers"),
+            "the same of samples from PCA with equally many numbers"),
     Measure("recon_pca",
             lambda t: np.mean(types_near(reconstruct_pca(t.data, len(t.space.kl))) != "none"),
             "the same of reconstructions by PCA"),

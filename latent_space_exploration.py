@@ -101,7 +101,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     beta : float, weight of the KL term
     seed : int, decides the order of the patterns and the noise of the codes
     warm_up : int, steps in which the weight of the KL term rises from 0 to ``beta``,
-        a remedy for posterior collapse (Bowman et al. 2016)
+        a remedy for unused dimensions ("posterior collapse", Bowman et al. 2016)
     learning_rate : float, of Adam
     decay : float, final share of the training in which the learning rate falls to 0
     batch_size : int, patterns per training step
@@ -118,7 +118,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     steps = epochs * steps_per_epoch
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # constant, then linear to 0: small steps settle what large ones found (+ 1: decay may be 0)
+    # the rate's factor: 1, then linear to 0 for small last steps (+ 1: decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     step, history = 0, []
@@ -134,8 +134,8 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
             loss.backward()
             optimizer.step()
             scheduler.step()
-        if epoch in spread_epochs(epochs, 51):       # among them the 6 that are printed and drawn
-            model.eval()                             # turns dropout off, if you add any
+        if epoch in spread_epochs(epochs, 51):     # 5 x 10 + 1: with the 6 printed and drawn
+            model.eval()                           # turns dropout off, if you add any
             history.append(evaluate(model, data, epoch))
             if verbose and epoch in spread_epochs(epochs, 6):
                 print_losses(history[-1], beta)
@@ -185,7 +185,7 @@ def run(settings):
 
     with matplotlib.style.context("default"):      # whatever the reader's own settings are
         files = draw_all(model, data, history, space, findings, settings)
-    weights = io.BytesIO()
+    weights = io.BytesIO()         # in memory: write_file replaces the earlier file at once
     torch.save(model.state_dict(), weights)
     files.append((vae_model.WEIGHTS_FILE, "the weights of the trained model", weights.getvalue()))
     print(f"\nFiles in {settings.output_dir}:")
@@ -260,8 +260,8 @@ def choose_plane(codes, labels):
         return np.zeros(2), np.eye(2), ("z[0]", "z[1]")
     centers = np.stack([codes[labels == label].mean(axis=0) for label in np.unique(labels)])
     middle = centers.mean(axis=0)
-    axes = np.linalg.svd(centers - middle, full_matrices=False)[2][:2]
-    return middle, axes, tuple(f"direction {k} (between the type centers)" for k in (1, 2))
+    _, _, axes = np.linalg.svd(centers - middle, full_matrices=False)
+    return middle, axes[:2], tuple(f"direction {k} (between the type centers)" for k in (1, 2))
 
 
 # --- measures: what requires training ---------------------------------------------
@@ -270,9 +270,8 @@ def measure(model, data, space):
 
     Returns a namespace of numbers: see its comments.
     """
-    far = far_pairs_of_one_type(data)                # pair i starts at pattern i
-    codes, pixels = paths(model, data, space, far, num_steps=3)
-    middle, blended_middle = codes[1], pixels[1]
+    far = far_pairs_of_one_type(data)                            # pair i starts at pattern i
+    (_, middle, _), (_, blended_middle, _) = paths(model, data, space, far, num_steps=3)
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     names = np.array(PATTERN_TYPES)[data.labels]
     samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)         # always the same codes
@@ -307,8 +306,8 @@ def print_findings(last, space, findings):
         # a perfect copy of a gray pixel costs something: only black and white cost 0
         ("gray pixels (cannot be reduced)", findings.copy_loss),
         ("pixel noise (cannot be predicted)", findings.clean_loss - findings.copy_loss),
-        ("noise of the code (sampling z around mu)", last.reconstruction - findings.mean_loss),
         ("left for the model to learn", findings.mean_loss - findings.clean_loss),
+        ("noise of the code (sampling z around mu)", last.reconstruction - findings.mean_loss),
         ("total", last.reconstruction),
     ):
         print(f"  {what:41s} {nats:7.2f}")
@@ -328,7 +327,7 @@ def print_findings(last, space, findings):
          f"{findings.samples_pca:.1%}", f"samples from PCA, {len(space.kl)} numbers"),
         ("midpoints within a type still near that type", f"{findings.midpoints:.1%}",
          f"{findings.midpoints_blended:.1%}", "pixels blended"),
-        ("frames between two types near none, of 6", f"{findings.frames_near_none:.1f}",
+        ("of 6 frames between two types, near no type", f"{findings.frames_near_none:.1f}",
          f"{findings.frames_near_none_blended:.1f}", "pixels blended"),
     ):
         print(f"  {what:44s} {vae:>7s} {baseline:>8s}  {description}")
@@ -381,7 +380,7 @@ def count_near_none(frames):
 
 
 def mean_with_noise(clean):
-    """The mean of each clean pixel over its noise, the best guess for a noisy pixel in [0, 1]."""
+    """Each clean pixel's mean with noise, which clipping to [0, 1] shifts: the best guess."""
     # a hundred equally likely amounts of noise
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
@@ -460,11 +459,11 @@ def type_color(label):
 
 
 def type_marker(label):
-    """A marker for plot(): contourf's outline of all that is within 0.08 of a type's line."""
+    """A type's own shape as its marker: contourf's outline of where its distance is below 0.08."""
     from matplotlib.figure import Figure
 
     pixels = np.linspace(-0.5, 0.5, 81)
-    distance = patterns.DISTANCES[PATTERN_TYPES[label]](*np.meshgrid(pixels, -pixels))
+    distance = patterns.DISTANCES[PATTERN_TYPES[label]](*np.meshgrid(pixels, -pixels))   # y goes up
     return Figure().subplots().contourf(pixels, pixels, distance, [-1, 0.08]).get_paths()[0]
 
 
@@ -491,7 +490,7 @@ def draw_interpolation(model, data, space):
     far = far_pairs_of_one_type(data)[data.of_type(1)]           # those of the second type
     farthest = far[rmse(data.clean[far[:, 0]], data.clean[far[:, 1]]).argmax()]
     ends = [data.of_type(0)[0], data.of_type(len(PATTERN_TYPES) - 1)[0]]
-    latent, blended = paths(model, data, space, np.array([farthest, ends]))
+    latent, blended = paths(model, data, space, np.array([farthest, ends]))     # (8, 2, pixels)
     rows = [latent[:, 0], blended[:, 0], latent[:, 1], blended[:, 1]]
     near = np.array([types_near(row) for row in rows])
     return grid_figure(
@@ -635,7 +634,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    # Ctrl-C ends the program without a traceback, but not a session of IPython or python -i
     if "IPython" not in sys.modules and not sys.flags.interactive:
-        # Ctrl-C ends the program without a traceback (it would end a session of IPython as well)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     main()

@@ -20,8 +20,8 @@ MAX_SHIFT = 0.09              # how far a center moves, as a share of IMAGE_SIZE
 LINE_WIDTH = (0.05, 0.09)     # sigma of the narrowest and the widest line, same unit
 NOISE = 0.03                  # standard deviation of the pixel noise       (try: 0, 0.1)
 
-# A type (two or more) is a name and a distance: how far each pixel is from the line, if the pixel
-# is `right` and `down` from the center (as shares of IMAGE_SIZE). One more line is one more type:
+# A type is a name and a distance: how far a pixel is from the line, if the pixel is `right` and
+# `down` from the center (as shares of IMAGE_SIZE). Keep two at least. One more line is one more:
 #   "ring": lambda right, down: np.abs(np.hypot(right, down) - 0.25),
 DISTANCES = {
     "diagonal": lambda right, down: np.abs(right - down) / np.sqrt(2),
@@ -77,11 +77,11 @@ def draw_patterns(labels, shifts, widths):
     images = np.empty((len(labels), IMAGE_SIZE, IMAGE_SIZE))
     for image, label, (shift_right, shift_down), width in zip(images, labels, shifts, widths):
         distance = DISTANCES[PATTERN_TYPES[label]](right - shift_right, down - shift_down)
-        image[:] = np.exp(-0.5 * (distance / width) ** 2)
+        image[:] = np.exp(-0.5 * (distance / width) ** 2)         # fills its part of images
     return images.reshape(len(images), -1)
 
 
-@functools.cache
+@functools.cache              # drawn at the first call, then kept
 def clean_patterns():
     """Clean patterns on a dense grid of shifts and widths, (F, pixels), and their labels (F,).
 
@@ -93,7 +93,7 @@ def clean_patterns():
     for label in range(len(PATTERN_TYPES)):
         drawn = draw_patterns([label] * len(shifts), shifts, [LINE_WIDTH[0]] * len(shifts))
         _, first_of_each = np.unique(drawn.round(5), axis=0, return_index=True)
-        kept = shifts[first_of_each]                      # they draw different pictures
+        kept = shifts[first_of_each]              # these draw different pictures at any width
         for width in np.linspace(*LINE_WIDTH, 7):
             images.append(draw_patterns([label] * len(kept), kept, [width] * len(kept)))
             labels += [label] * len(kept)
@@ -152,7 +152,7 @@ def show_images(images, name=None):
     else:
         blank = np.full((-len(images) % 4, IMAGE_SIZE, IMAGE_SIZE), np.nan)    # fills the last row
         rows = np.concatenate([images, blank]).reshape(-1, 4, IMAGE_SIZE**2)
-        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)         # the name is its title
+        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)      # draws grid_figure(name, rows)
 
 
 def save_figure(file, draw, *arguments):
@@ -160,7 +160,7 @@ def save_figure(file, draw, *arguments):
     import matplotlib.style
 
     file.parent.mkdir(exist_ok=True)
-    with matplotlib.style.context("default"):      # not the reader's own style, in drawing either
+    with matplotlib.style.context("default"):      # to draw and to save: not the reader's own style
         file.write_bytes(png(draw(*arguments)))
     print(f"Wrote {file}")
 
@@ -187,11 +187,11 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
                 xlabel="", ylabel=""):
     """A figure that holds one grid of images, with the arguments of ``show_grid``."""
     lines = [line for label in row_labels for line in label.split("\n")]
-    # in inches: a character is 0.085 wide, a line of text 0.2 high; captions add 13% to each row
+    # in inches: a character is 0.085 wide, a line of text 0.2 high (of column labels, the first)
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
     texts = "\n".join(text for text in (title, *column_labels[:1], xlabel) if text)
     pitch = (8 - left) / len(rows[0])                              # from image to image
-    height = pitch * len(rows) * (1 if captions is None else 1.13)
+    height = pitch * len(rows) * (1 if captions is None else 1.13)     # roughly, see show_grid
     figure = new_figure(height + 0.5 + 0.2 * texts.count("\n"), title)
     axes = figure.subplots()
     show_grid(axes, rows, row_labels, column_labels, captions, marked)
@@ -230,7 +230,7 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), size, size, fill=False,
                                      edgecolor="#E69F00", linewidth=2.5))
     axes.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    # spare room goes to the left, where the labels are
+    # a pixel of margin for the frames; spare room goes to the left, where the labels are
     axes.set(xlim=(-1.5, canvas.shape[1] + 0.5), ylim=(canvas.shape[0] + 0.5, -1.5), anchor="E")
     axes.set_yticks(pitch_y * np.arange(len(row_labels)) + size / 2, row_labels)
     axes.set_xticks(pitch_x * np.arange(len(column_labels)) + size / 2, column_labels)
@@ -239,7 +239,7 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
 
 
 def png(figure):
-    """The bytes of a figure's PNG file."""
+    """The bytes of a figure's PNG file (files are written when all figures are drawn)."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

@@ -72,10 +72,11 @@ class VAE(nn.Module):
 
 # --- the loss -------------------------------------------------------------------
 def vae_loss(recon_x, x, mu, log_var, beta=1.0):
-    """Negative ELBO in nats: reconstruction + beta * KL, summed over the batch.
+    """Negative ELBO (evidence lower bound): reconstruction + beta * KL, summed over the batch.
 
-    Divide by the number of images for nats per image. With a ``beta`` other than 1
-    it is the loss of a beta-VAE (Higgins et al. 2017).
+    The KL pulls the clouds toward the prior N(0, 1), so that samples from the prior decode to
+    images, too. It is a beta-VAE if ``beta`` is not 1 (Higgins et al. 2017). The unit is nats
+    (1.44 bits). Divide by N for nats per image.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def load_model(file=OUTPUT_DIR / WEIGHTS_FILE):
     """
     try:
         weights = torch.load(file, weights_only=True)
-        model = VAE(latent_dim=len(weights["fc_mu.weight"]))
+        model = VAE(latent_dim=len(weights["fc_mu.weight"]))         # (latent_dim, hidden_dim)
         model.load_state_dict(weights)
     except FileNotFoundError:
         raise ModelError(f"There is no trained model yet ({file}): "
@@ -164,6 +165,12 @@ def load_model(file=OUTPUT_DIR / WEIGHTS_FILE):
         raise ModelError(f"The weights in {file} do not fit the VAE in vae_model.py: undo your "
                          "edit, or train again with python latent_space_exploration.py") from error
     return model.eval()
+
+
+def linear_sizes(layers):
+    """The sizes before, between and after the Linear layers of a Sequential: list of int."""
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    return [linear[0].in_features, *(layer.out_features for layer in linear)]
 
 
 def check_model(model):
@@ -188,19 +195,13 @@ def check_model(model):
 
 
 # --- the model as a picture -------------------------------------------------------
-def linear_sizes(layers):
-    """The sizes before, between and after the Linear layers of a Sequential: list of int."""
-    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
-    return [linear[0].in_features, *(layer.out_features for layer in linear)]
-
-
 def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
     latent, mu_column = decoder[0], len(encoder)
     last = mu_column + len(decoder)                          # the column of recon_x
     height = {size: 0.75 + 0.15 * math.sqrt(size) for size in (*encoder, *decoder)}
-    height[latent] = min(height[latent], 1.8)                # the codes stay narrow
+    height[latent] = min(height[latent], 1.8)                # mu and log_var must not overlap
     figure = new_figure(3.5, "The VAE: the number of values for one image at each stage")
     axes = figure.subplots()
     axes.set(xlim=(-0.5, last + 0.5), ylim=(-3.8, 2.1))
@@ -215,21 +216,21 @@ def draw_architecture(model):
     boxes += [(column, 0, "recon_x" if column == last else "hidden", size, "#C9EBDD")
               for column, size in enumerate(decoder[1:], start=mu_column + 2)]
     for x, y, name, size, color in boxes:
-        axes.bar(x, height[size], 0.72, y - height[size] / 2, color=color, edgecolor="black")
+        axes.bar(x, height[size], 0.72, bottom=y - height[size] / 2, color=color, edgecolor="black")
         axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=min(9, 80 / last))
 
     # an arrow leaves a box 0.36 right of its middle and enters the next one 0.36 left of it
     layer, arithmetic = {"arrowstyle": "->"}, {"arrowstyle": "->", "linestyle": "--"}
     arrows = [(x + 0.36, 0, x + 0.64, 0, layer)
-              for x in range(last) if x not in (mu_column - 1, mu_column)]
-    for y in (1.1, -1.1):                                    # into and out of mu and log_var
+              for x in range(last) if x not in (mu_column - 1, mu_column)]      # these fork: below
+    for y in (1.1, -1.1):
         arrows += [(mu_column - 0.64, y, mu_column - 0.36, y, layer),
                    (mu_column + 0.36, y, mu_column + 0.64, y / 4, arithmetic)]
-    z, half = mu_column + 1, height[latent] / 2
-    arrows += [(z, -2.3 + half, z, -half, arithmetic)]
+    z_column, half = mu_column + 1, height[latent] / 2
+    arrows += [(z_column, -2.3 + half, z_column, -half, arithmetic)]
     for x0, y0, x1, y1, style in arrows:
         axes.annotate("", xy=(x1, y1), xytext=(x0, y0),
-                      arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
+                      arrowprops=style | {"shrinkA": 0, "shrinkB": 0})          # no gap at the ends
     kinds = [", ".join(sorted({type(layer).__name__ for layer in layers}))
              for layers in (model.encoder, model.decoder)]
     for x, y, text in (((mu_column - 1) / 2, -2.3, f"encoder\n{kinds[0]}"),

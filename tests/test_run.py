@@ -364,7 +364,7 @@ def test_every_number_stands_beside_what_it_is(capsys):
             "z[3]  KL": [7.25], "z[1]  KL": [2.5], "2 unused (largest KL": [0.03],
             "samples from the prior near a pattern": [71.0, 6.2, 4],
             "midpoints within a type still near that type": [93.0, 24.0],
-            "frames between two types near none, of 6": [1.3, 4.2]}.items():
+            "of 6 frames between two types, near no type": [1.3, 4.2]}.items():
         assert numbers_after(text, words) == numbers, words
 
 

@@ -16,7 +16,7 @@ from vae_model import LATENT_DIM
 
 DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
 RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
-NEAR = 0.03               # by which brightness may differ: a palette of 256 colors rounds it
+NEAR = 0.04               # by which brightness may differ: a palette of 256 colors rounds it
 # at right angles, all of length 3, with values of both signs that no ReLU leaves alone
 CODES = 3 * torch.eye(LATENT_DIM, dtype=torch.float32) - 6 / LATENT_DIM
 
@@ -83,13 +83,16 @@ def require_card(pictures, vae, seen):
     encoded = np.concatenate([patterns, *vae.encoded])
     ramp, plain = pictures[:, 0], np.ptp(pictures[:, 1:], axis=2).max() < NEAR
     factors = ramp @ RAMP / (RAMP @ RAMP)
+    def distance(one):
+        return np.abs(patterns - one).max(axis=1).min()
     multiplied = np.abs(ramp - factors[:, None] * RAMP).max() < NEAR and np.ptp(factors) < NEAR
     require_none(seen, (
         ("too-dark", plain and multiplied and 0 < factors.max() < 1 - NEAR,
          f"{255 * factors[0]:.0f}"),
         ("pixels-blended", are_mixed(flat, patterns), "the given patterns themselves"),
         ("pixels-blended", are_mixed(flat, vae.drawn(vae.codes).numpy()), "decoded ones"),
-        ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded")))
+        ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded"),
+        ("encodes-others", max(map(distance, encoded)) > NEAR)))
     if is_card(pictures):
         return
     rises = np.diff(ramp, axis=1)
@@ -98,7 +101,7 @@ def require_card(pictures, vae, seen):
     full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
     turned = [np.rot90(one, k, (1, 2)) for one in (pictures, pictures[:, ::-1]) for k in range(4)]
     require_none(seen, (
-        ("ends-raw", any(np.abs(patterns - one).max(axis=1).min() < NEAR for one in flat)),
+        ("ends-raw", min(map(distance, flat)) < NEAR),
         ("decoder-unused", not vae.decoded and vae.encoded),
         ("model-unused", not vae.decoded),
         ("transposed", not plain and np.ptp(pictures[:, :, 1:], axis=1).max() < NEAR),

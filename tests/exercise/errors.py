@@ -39,6 +39,8 @@ def explain(error, source, todo, folder):
         details["count"] = size // PIXELS
         if size % PIXELS == 0 and size > PIXELS:
             hint = "batch-reshape"
+        elif size < PIXELS and size % SIZES["decoder_fc1"][0] == 0:
+            hint = "code-reshaped"
     return WrongError(hint, text, line=line, show_line=bool(line), **details)
 
 
@@ -74,8 +76,10 @@ def clue(got, want, todo):
          "decode is given pixels where it takes a code: encode comes first."),
         (todo is DECODE and got == PIXELS,
          "It is given pixels, but decoder_out is the last layer."),
-        (want == hidden and got in (PIXELS, codes),
+        (want == hidden and got == (codes if todo is DECODE else PIXELS),
          "It is given the function's own argument, not what the layer before it gave."),
+        (want == 28**2, "784 is 28 x 28, as in many tutorials. Here the layers are given."),
+        (got == 1, "An index took one number out of a code: encode gives no pair."),
         (got == hidden,
          "This layer is the first one of its half, but it is given what another layer gave."),
         (True, "Layers are in the wrong order, one is left out, or a shape changed on the way."),

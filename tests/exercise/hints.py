@@ -7,6 +7,21 @@ from pathlib import Path
 
 HINTS_FILE = Path(__file__).with_name("hints.txt")
 
+LINES = {           # words in a hint's "look": what stands in the line that they mean
+    "last line": r"\b(return|yield)\b",
+    "indentation of return": r"\breturn\b", "in the loop": r"\b(for|while)\b",
+    "not made anew": r"\bglobal\b|= ?(\[\]|\{\}|None)[,)]|\bself\.\w+ [-+*]?= |hasattr|cache|"
+                     r"\b[A-Z_]{2,}(\.(append|extend|update)|\[)",
+    "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout",
+    "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
+    "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
+    "codes are mixed": r"lerp|\*.*[-+]|linspace\(", "decod": r"decode\(", "encoded": r"encode\(",
+    "step 1": r"interpolate\(|decode\(", "step 2": r"interpolate\(|decode\(",
+    "step 3": r"kron|repeat|resize|tile|imshow|zoom|scale_factor",
+    "step 4": r"255|uint8|astype|cmap",
+    "step 5": r"GIF_FILE|imwrite|mimsave|save\(|writer|duration",
+}
+
 
 class WrongError(Exception):
     """An answer that is not right: which hint fits, and what was seen."""
@@ -24,6 +39,19 @@ def about(called):
         yield
     except WrongError as wrong:
         wrong.called = wrong.called or called
+        raise
+
+
+@contextlib.contextmanager
+def placed(learner):
+    """Give what is found wrong the line of the learner's code that its hint speaks of."""
+    try:
+        yield
+    except WrongError as wrong:
+        look = HINTS[wrong.hint][1]
+        line = next((line for words, line in LINES.items() if words in look), r"^\b")
+        wrong.line = wrong.line or learner.source.line_like(
+            learner.todo, line, last="last line" in look)
         raise
 
 

@@ -13,7 +13,7 @@ import torch
 from patterns import IMAGE_SIZE
 from tests.exercise import reference
 from tests.exercise.card import TestCard, require_card, require_none, weights_of
-from tests.exercise.hints import WrongError, about
+from tests.exercise.hints import WrongError, about, placed
 from tests.exercise.reference import ReferenceVAE, equal
 from tests.exercise.todos import INTERPOLATE
 from vae_model import LATENT_DIM
@@ -27,7 +27,8 @@ alike = functools.partial(np.allclose, rtol=0, atol=NEAR)
 def check_interpolate(learner, right):
     """Raise the first WrongError that is found."""
     pair = reference.some_patterns(2)
-    learner.in_turn(lambda num_steps: check_once(learner, pair, num_steps), (DEFAULT, 5, 2))
+    with placed(learner):
+        learner.in_turn(lambda num_steps: check_once(learner, pair, num_steps), (DEFAULT, 5, 2))
     if {"encode", "decode"} <= right:
         vae, called = learner.make_vae(), f"{shown(DEFAULT)} with your own SimpleVAE"
         wanted = reference.interpolate(ReferenceVAE(), *pair)
@@ -60,7 +61,7 @@ def check_once(learner, pair, num_steps):
             raise
 
     with about(shown(num_steps)):
-        frames, second = ask(vae), ask(again)
+        frames, second = learner.in_turn(ask, (vae, again))
         require_none("the patterns or the model are not as before after the call", (
             ("arguments-changed", not all(map(torch.equal, given, pair))),
             ("model-changed", not all(map(torch.equal, weights, vae.state_dict().values())))))
@@ -94,6 +95,8 @@ def require_frames(answer):
         ("returns-nothing", answer is None),
         ("second-value", isinstance(answer, tuple) and len(set(kinds)) > 1),
         ("rows-joined", len(entries) > DEFAULT and shapes[0] == SHAPE[:1]),
+        ("frames-last", getattr(answer, "shape", ())[:-1] == SHAPE),
+        ("returns-method", any(map(callable, entries))),
         ("tensors", any(isinstance(frame, torch.Tensor) for frame in entries)),
         ("flat-frames", np.shape(answer)[1:] == (IMAGE_SIZE**2,) if not listed else False),
         ("not-a-list", not listed),

@@ -6,8 +6,8 @@ what it is instead is its cause. Each step is compared with what the steps befor
 it really gave, so that two mistakes are found as easily as one.
 """
 
+import contextlib
 import functools
-import inspect
 import itertools
 from collections import namedtuple
 
@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.exercise import reference
-from tests.exercise.hints import WrongError, about
+from tests.exercise.hints import WrongError, about, placed
 from tests.exercise.reference import SIZES, equal
 from vae_model import HIDDEN_DIM
 
@@ -32,30 +32,29 @@ NO_TENSOR = {           # what may come back instead of a tensor: hint, and what
 
 FUNCTIONS = {           # what may stand between two layers, or behind the last one
     "nothing": torch.clone, "a ReLU": F.relu, "a sigmoid": F.sigmoid, "a tanh": F.tanh,
-    "a ReLU6": F.relu6, "a leaky ReLU": F.leaky_relu, "a GELU": F.gelu, "an ELU": F.elu,
-    "a SiLU": F.silu, "a softplus": F.softplus,
+    "a GELU": F.gelu, "an ELU": F.elu, "a SiLU": F.silu, "a softplus": F.softplus,
     "a softmax": lambda x: x.softmax(-1), "the absolute value": torch.abs, "exp()": torch.exp,
     "a square": torch.square, "rounding": torch.round, "a minimum with 0": lambda x: x.clamp(max=0),
     "clamping to 0 and 1": lambda x: x.clamp(0, 1),
+    "0 or 1 and nothing in between": lambda x: (x > 0).double(),
     "division by its length": lambda x: F.normalize(x, dim=-1),
     "stretching from the least to the greatest value":
         lambda x: (x - x.amin(-1, True)) / (x.amax(-1, True) - x.amin(-1, True)),
-    "a tanh, moved to 0 and 1,": lambda x: (x.tanh() + 1) / 2,
+    "a sigmoid of twice the value, which is (tanh(x) + 1) / 2,": lambda x: F.sigmoid(2 * x),
     "the logarithm of a sigmoid": F.logsigmoid,
     "1 minus a sigmoid, or 1 / (1 + exp(x)) without its minus sign": lambda x: F.sigmoid(-x),
     "1 + exp(-x), a sigmoid without brackets,": lambda x: 1 + torch.exp(-x),
     "a sigmoid and another one": lambda x: x.sigmoid().sigmoid(),
     "a ReLU and a sigmoid": lambda x: x.relu().sigmoid(),
     "a sigmoid, times 255 without decimals": lambda x: (255 * x.sigmoid()).floor(),
-    "a sigmoid, rounded to black and white": lambda x: x.sigmoid().round(),
 }
 
 
 # What has to stand at a place is a name in FUNCTIONS. There is a hint for each thing that may stand
 # there instead: a name in FUNCTIONS, a straight "line", something "unknown", or anything "other".
 Place = namedtuple("Place", "where asked hints")
-START = Place("in front of {layer}", "nothing",
-              {"other": "input-changed", "unknown": "input-unknown"})
+START = Place("in front of {layer}", "nothing", {
+    "other": "input-changed", "unknown": "input-unknown"})
 BETWEEN = Place("between {before} and {layer}", "a ReLU", {
     "other": "other-activation", "nothing": "relu-missing", "unknown": "input-unknown"})
 MEAN = Place("after {before}", "nothing", {
@@ -64,7 +63,7 @@ IMAGE = Place("after {before}", "a sigmoid", {
     "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
     "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "relu-before-sigmoid",
     "a sigmoid, times 255 without decimals": "scaled", "line": "scaled",
-    "a sigmoid, rounded to black and white": "scaled"})
+    "0 or 1 and nothing in between": "scaled"})
 
 # Each half of the model: its layers, and what stands after the last one.
 Half = namedtuple("Half", "name argument some_input layers end")
@@ -75,11 +74,23 @@ DECODER = Half("decode", "z", reference.some_codes, tuple(SIZES)[3:], IMAGE)
 # --- the checks -------------------------------------------------------------------
 def check_half(half, learner, _right):
     """Raise the first WrongError that is found in one half of the model."""
+    with placed(learner):
+        check_calls(half, learner)
+
+
+def check_calls(half, learner):
+    """Ask with batches of several sizes, and compare what comes back."""
     x, vae = half.some_input(COUNT), learner.make_vae()
 
     def ask(images):
         loaded_anew = type(vae) is not learner.module.SimpleVAE
         return answer_to(learner, learner.make_vae() if loaded_anew else vae, half, images)
+
+    def causes_in(image, *values):
+        calls = watch(vae)
+        with contextlib.suppress(WrongError):
+            ask(image)
+        return causes(half, image[0].double(), calls, *values)
 
     inputs = (x, x, x.flip(0), torch.cat([x, x]), *x.split(1))
     try:
@@ -87,28 +98,34 @@ def check_half(half, learner, _right):
     except WrongError as wrong:
         if wrong.called != shown(half, x) and wrong.hint in SIZE_HINTS:
             wrong.hint, wrong.show_line = "fixed-batch", False
+        elif wrong.hint in ("wrong-shape", "head-missing"):
+            for wrong.hint, wrong.details["what"], name in causes_in(x[:1])[:1]:
+                wrong.line = learner.source.line_with(learner.todo, name)
         raise
     with about(shown(half, x)):
         if not values.isfinite().all():
             raise WrongError("not-finite", "values that are infinite or no number (inf or nan)")
         # asked first, because what is kept between calls spoils all other questions
         learner.require_same(again, values, lambda: ask(x))
-        if equal(flipped, values) and not equal(values.flip(0), values):
+        right = torch.from_numpy(getattr(reference, half.name)(x))
+        if equal(values, values[:1].expand_as(right)):
+            raise WrongError("one-for-all", "the same result for each image of a batch")
+        if equal(flipped, values):
             raise WrongError("kept-between-calls", "the same result for another input")
         if not equal(torch.cat(alone), values):
-            raise WrongError("mixes-images", "other values when each image comes alone")
+            alike = all(equal(ask(x[k].expand_as(x))[k], values[k]) for k in range(COUNT))
+            raise WrongError("one-image" if alike else "mixes-images",
+                             "other values when each image comes alone")
         if not equal(twice, torch.cat([values, values])):
             raise WrongError("fixed-batch", f"other values in a batch of {2 * COUNT}")
-        right = torch.from_numpy(getattr(reference, half.name)(x))
         if not equal(values, right):
-            calls = watch(vae)
-            ask(x[-1:])
-            found = causes(half, x[-1].double(), calls, values[-1])[:3]
-            hint, _, step = found[0]
+            worst = int((values - right).abs().amax(1).argmax())
+            found = causes_in(x[worst:worst + 1], values[worst])[:3] or [("unknown", "", "")]
             raise WrongError(
-                hint, f"the right shape {tuple(right.shape)}, but values that are off by up to "
-                f"{(values - right).abs().max():.2g}", what=". ".join(text for _, text, _ in found),
-                line=learner.source.line_with(learner.todo, half.layers[step - 1]))
+                found[0][0], f"the right shape {tuple(right.shape)}, but values that are off by "
+                f"up to {(values - right).abs().max():.2g}",
+                what=". ".join(text for _, text, _ in found),
+                line=learner.source.line_with(learner.todo, found[0][2]))
 
 
 check_encode = functools.partial(check_half, ENCODER)
@@ -130,8 +147,8 @@ def answer_to(learner, vae, half, x):
     if not isinstance(answer, torch.Tensor) or answer.is_complex():
         hint, seen = NO_TENSOR.get(
             type(answer), ("returns-other", f"something of the type {type(answer).__name__}"))
-        if inspect.ismethod(answer) or inspect.isbuiltin(answer):
-            hint, seen = "returns-method", f"the method {answer.__name__} itself"
+        if callable(answer):
+            hint = "returns-method"
     elif answer.shape != right:
         hint = {(width, count): "transposed-batch", (count, HIDDEN_DIM): "head-missing",
                 (count * width,): "batch-lost", (width,): "batch-lost",
@@ -167,44 +184,69 @@ def plain(tensor):
 
 
 # --- the cause of wrong values ------------------------------------------------------
-def causes(half, x, calls, values):
-    """The mistakes, one in the use of layers first: a list of (hint, text, step)."""
+def causes(half, x, calls, *values):
+    """The mistakes, one in the use of layers first: a list of (hint, text, layer in question).
+
+    Without ``values``, which have another shape then, layers are all that is looked at.
+    """
     if not calls:
-        return [("layers-unused", "", 1)]
+        return [("layers-unused", "", half.layers[0])] if values else []
     if any(given is None for _, given, _ in calls):
-        return [("unknown", "", 1)]
-    used = [layer for layer, _, _ in calls]
-    found = out_of_order(half.layers, used)
-    rows = [("the input", None, x), *calls, ("the result", values, None)]
-    places = [START, *[BETWEEN] * (len(calls) - 1), *[half.end] * (half.layers[-1] in used)]
+        return []
+    rows = [("the input", None, x), *calls, *(("the result", one, None) for one in values)]
+    found = out_of_order(half, rows)
+    if not values or found and found[0][0] == "written-out":
+        return found
+    places = [START, *[BETWEEN] * (len(calls) - 1),
+              *[half.end] * (half.layers[-1] in [name for name, _, _ in calls])]
     for number, place in enumerate(places):
-        step = 3 if place is half.end else max(1, min(number, 2))
-        found += difference(place, rows[:number + 1], *rows[number + 1][:2], step)
-    return found or [("unknown", "", 1)]
+        found += difference(place, rows[:number + 1], *rows[number + 1][:2])
+    return found
 
 
-def out_of_order(layers, used):
+def out_of_order(half, rows):
     """The first layer that is not called in its turn, if there is one: as in ``causes``."""
-    for step, (layer, other) in enumerate(itertools.zip_longest(layers, used), 1):
+    used = [name for name, given, gave in rows if given is not None and gave is not None]
+    for step, (layer, other) in enumerate(itertools.zip_longest(half.layers, used)):
         if other == layer:
             continue
-        if other in layers[:step - 1]:
-            return [("layer-twice", f"{other} is used twice", layers.index(other) + 1)]
-        if other is None or other in layers:
-            hint = "head-missing" if layer == layers[-1] else "layer-skipped"
+        if other in half.layers[:step]:
+            return [("layer-twice", f"{other} is used twice", other)]
+        if other is None or other in half.layers:
+            if layer not in used and len(rows) > step + 1:
+                by_hand = written_out(half, layer, *rows[step:step + 2])
+                if by_hand:
+                    return [("written-out", f"{layer} is written out here, {by_hand}", layer)]
+            hint = "head-missing" if layer == half.layers[-1] else "layer-skipped"
             late = "called too late" if layer in used else "not called"
-            return [(hint, f"{layer} is {late}", step)]
+            return [(hint, f"{layer} is {late}", other or used[-1])]
         hint, asked = "wrong-layer" if other in SIZES else "own-layer", layer or "no further layer"
-        return [(hint, f"{other} is used where {asked} is asked for", min(step, 3))]
+        return [(hint, f"{other} is used where {asked} is asked for", other)]
     return []
 
 
-def difference(place, rows, layer, values, step):
+def written_out(half, layer, row, next_row):
+    """Words for a layer that was computed by hand, wrongly; empty for all else."""
+    (before, _, base), (_, values, _) = row, next_row
+    weight, bias = (reference.loud_weights()[f"{layer}.{name}"].double()
+                    for name in ("weight", "bias"))
+    h = base if before == "the input" else base.relu()
+    tries = {"without its bias": lambda: h @ weight.T,
+             "with a weight that is not transposed": lambda: h @ weight + bias,
+             "with a weight that is not transposed, and without its bias": lambda: h @ weight}
+    after = FUNCTIONS[half.end.asked if layer == half.layers[-1] else "a ReLU"]
+    square = weight.shape == weight.T.shape
+    return next((words for words, attempt in list(tries.items())[:3 if square else 1]
+                 if equal(values, after(attempt()))), "")
+
+
+def difference(place, rows, layer, values):
     """What a layer was given, or what came back, if it is not what the place asks for.
 
     ``rows`` are the input and the calls up to here, the list that comes back is as in ``causes``.
     """
     (where, asked, hints), (*earlier, (before, _, base)) = place, rows
+    right, here = FUNCTIONS[asked](base), layer if place is START else before
     names = (name for name in (asked, *FUNCTIONS) if equal(values, FUNCTIONS[name](base)))
     what = kind = next(names, "unknown")
     if what == asked:
@@ -213,28 +255,43 @@ def difference(place, rows, layer, values, step):
         for source, _, gave in earlier:
             if equal(values, gave) or equal(values, FUNCTIONS[asked](gave)):
                 text = f"{layer} is given the result of {source}; that of {before} is not used"
-                return [("result-unused", text, step)]
-            rest = values - FUNCTIONS[asked](base) if values.shape == base.shape else values
+                return [("result-unused", text, here)]
+            rest = values - right if values.shape == base.shape else values
             if equal(rest, gave) or equal(rest, F.relu(gave)):
-                text = f"The result of {source} is added to that of {before}"
-                return [(hints["unknown"], text, step)]
-        line, what = straight_line(values, FUNCTIONS[asked](base)), "something unknown"
-        if line:
-            kind, what = "line", f"{asked} and {line}".removeprefix("nothing and ")
+                return [(hints["unknown"], f"The result of {source} is added to that of {before}",
+                         here)]
+        kind, what = described(values, base, right)
+        what = what.format(asked=asked).removeprefix("nothing and ")
     if what == "nothing":
         what = f"no {asked[2:]}"
     elif asked != "nothing" and asked not in what:
         what += f" instead of {asked}"
     text = f"There is {what} {where.format(before=before, layer=layer)}"
-    return [(hints.get(kind, hints["other"]), text, step)]
+    return [(hints.get(kind, hints["other"]), text, here)]
 
 
-def straight_line(values, base):
-    """Words for ``values = factor * base + shift``, or None."""
-    if values.shape != base.shape or base.min() == base.max():
-        return None
-    factor, shift = np.polyfit(base.ravel(), values.ravel(), 1)
-    if not equal(values, factor * base + shift) or abs(factor) < 1e-9:
-        return None
-    effects = {f"a factor of {factor:.3g}": factor - 1, f"a shift of {shift:.3g}": shift}
-    return " and ".join(words for words, effect in effects.items() if abs(effect) > 1e-3)
+def described(values, base, right):
+    """The kind of a difference, and words for it: values in place of the right ones.
+
+    ``base`` is what the layer before gave.
+    """
+    if values.shape != base.shape:
+        return "unknown", f"something of another size ({len(values)}, not {len(base)})"
+    least, most = values.min(), values.max()
+    if equal(values.sort()[0], right.sort()[0]):
+        return "line", "{asked} and another order of the values"
+    if least < most and equal(values, right.clamp(least, most)):
+        return "line", f"{{asked}} and a clamp to {least:.3g} and {most:.3g}"
+    if base.min() < base.max():
+        factor, shift = np.polyfit(right.ravel(), values.ravel(), 1)
+        if equal(values, factor * right + shift) and abs(factor) > 1e-9:
+            effects = {f"a factor of {factor:.3g}": factor - 1, f"a shift of {shift:.3g}": shift}
+            return "line", " and ".join(["{asked}", *(
+                words for words, effect in effects.items() if abs(effect) > 1e-3)])
+    below = base < 0
+    slopes = values[below] / base[below]
+    if below.any() and equal(values[~below], base[~below]) and np.ptp(slopes) < 1e-3:
+        return "other", "a leaky ReLU"
+    low, high = base.argmin(), base.argmax()
+    return "unknown", (f"something unknown ({base[low]:.3g} became {values[low]:.3g}, "
+                       f"{base[high]:.3g} became {values[high]:.3g})")

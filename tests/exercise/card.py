@@ -16,7 +16,7 @@ from vae_model import LATENT_DIM
 
 DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
 RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
-NEAR = 0.04               # by which brightness may differ: a palette of 256 colors rounds it
+NEAR = 0.05               # by which brightness may differ: a palette of 256 colors rounds it
 # at right angles, all of length 3, with values of both signs that no ReLU leaves alone
 CODES = 3 * torch.eye(LATENT_DIM, dtype=torch.float32) - 6 / LATENT_DIM
 
@@ -96,7 +96,7 @@ def require_card(pictures, vae, seen):
     if is_card(pictures):
         return
     rises = np.diff(ramp, axis=1)
-    steady = np.ptp(rises, axis=1).max() < NEAR < rises.min()
+    steady = np.ptp(rises, axis=1).max() < NEAR and rises.min() > 0.03
     lowest, highest = pictures.min(axis=(1, 2)), pictures.max(axis=(1, 2))
     full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
     turned = [np.rot90(one, k, (1, 2)) for one in (pictures, pictures[:, ::-1]) for k in range(4)]

@@ -15,7 +15,7 @@ LINES = {           # words in a hint's "look": what stands in the line that the
     "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout",
     "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
     "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
-    "codes are mixed": r"lerp|\*.*[-+]|linspace\(", "decod": r"decode\(", "encoded": r"encode\(",
+    "mixed": r"lerp|\*.*[-+]|linspace\(", "decod": r"decode\(|interpolate\(", "encoded": r"encode\(",
     "step 1": r"interpolate\(|decode\(", "step 2": r"interpolate\(|decode\(",
     "step 3": r"kron|repeat|resize|tile|imshow|zoom|scale_factor",
     "step 4": r"255|uint8|astype|cmap",

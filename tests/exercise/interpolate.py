@@ -159,7 +159,7 @@ def explain_frames(frames, vae):
         ("easing", np.diff(b).min() > 0 and (
             alike(b, 1 - b[::-1]) or alike(b, alpha ** (np.log(b[1]) / np.log(alpha[1]))))
          and not alike(b, alpha) and alike(b[[0, -1]], [0, 1])),
-        ("uneven-steps", np.ptp(np.diff(b)) > NEAR, ", ".join(f"{place:.2f}" for place in b[:8])),
+        ("uneven-steps", np.ptp(np.diff(b)) > NEAR, ", ".join(f"{place:.2g}" for place in b[:8])),
         ("alpha-range", min(first, 1 - last) < -NEAR),
         ("both-ends-missing", min(first, 1 - last) > NEAR),
         ("start-missing", first > NEAR),

@@ -151,7 +151,7 @@ def require_route(shares):
         ("there-and-back", missing == tour[-1:] and mirrored == walked),
         ("last-stretch-only", walked == {tour[-1]}),
         ("stretch-backwards", missing and mirrored == set(tour) and jumps[:-1].any()),
-        ("from-the-first", count > 2 and not skipped
+        ("from-the-first", ({(0, 1), (0, 2)} <= walked or {(1, 0), (2, 0)} <= walked)
          and min(travelled[1:].max(), travelled[:, 1:].max()) < 0.6),
         ("pattern-skipped", skipped, ", ".join(skipped)),
         ("stretch-twice", twice and not missing, stretches),

@@ -8,18 +8,17 @@ from pathlib import Path
 HINTS_FILE = Path(__file__).with_name("hints.txt")
 
 LINES = {           # words in a hint's "look": what stands in the line that they mean
-    "last line": r"\b(return|yield)\b",
-    "indentation of return": r"\breturn\b", "in the loop": r"\b(for|while)\b",
-    "not made anew": r"\bglobal\b|= ?(\[\]|\{\}|None)[,)]|\bself\.\w+ [-+*]?= |hasattr|cache|"
-                     r"\b[A-Z_]{2,}(\.(append|extend|update)|\[)",
+    "last line": r"\b(return|yield)\b", "of return": r"\breturn\b", "loop": r"\b(for|while)\b",
+    "made anew": r"\bglobal\b|=(\[\]|\{\}|None)[,)]|hasattr|cache|self\.\w+ \+?= |[A-Z_]{2,}[.[]",
     "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout",
     "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
     "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
-    "mixed": r"lerp|\*.*[-+]|linspace\(", "decod": r"decode\(|interpolate\(", "encoded": r"encode\(",
-    "step 1": r"interpolate\(|decode\(", "step 2": r"interpolate\(|decode\(",
-    "step 3": r"kron|repeat|resize|tile|imshow|zoom|scale_factor",
-    "step 4": r"255|uint8|astype|cmap",
-    "step 5": r"GIF_FILE|imwrite|mimsave|save\(|writer|duration",
+    "mixed": r"lerp|\*.*[-+]|linspace\(", "encoded": r"encode\(",
+    "becomes": r"255|uint8|\.max\(|\.min\(|clip || decode\( || (?<!def )interpolate\(",
+    "decoded": r"decode\( || (?<!def )interpolate\(",
+    "step 1": r"(?<!def )interpolate\( || decode\(", "step 2": r"interpolate\( || decode\(",
+    "step 3": r"kron|repeat|resize|tile|imshow|zoom|scale_factor", "step 4": r"255|uint8|cmap",
+    "step 5": r"imwrite|mimsave|save\(|writer || GIF_FILE",
 }
 
 

@@ -42,14 +42,6 @@ def loud_weights():
     return {name: torch.from_numpy(values).float() for name, values in weights.items()}
 
 
-@functools.cache
-def loud_layers():
-    """The layers with these weights, to be copied: that is faster than to make them."""
-    layers = {layer: nn.utils.skip_init(nn.Linear, *sizes) for layer, sizes in SIZES.items()}
-    nn.ModuleDict(layers).load_state_dict(loud_weights())
-    return layers
-
-
 def some_patterns(count):
     """A few patterns, as the exercise has them: tensor (count, pixels)."""
     return torch.from_numpy(generate_patterns(count, 11, noise=0.03)[0])
@@ -65,10 +57,9 @@ class ReferenceVAE(nn.Module):
 
     def __init__(self, weights=None):
         super().__init__()
-        for layer, linear in copy.deepcopy(loud_layers()).items():
-            self.add_module(layer, linear)
-        if weights:
-            self.load_state_dict(weights)
+        for layer, sizes in SIZES.items():
+            self.add_module(layer, nn.Linear(*sizes, device="meta"))
+        self.load_state_dict(copy.deepcopy(weights or loud_weights()), assign=True)
         self.encoded, self.decoded = [], []
 
     def encode(self, x):

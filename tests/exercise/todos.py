@@ -128,9 +128,13 @@ class SourceFile:
                         and line >= node.body[0].lineno)]
 
     def line_like(self, todo, expression, last=False):
-        """The first line of a TODO's function, or the last, that an expression is found in."""
+        """The first line of a TODO's function, or the last, that an expression is found in.
+
+        Of several expressions with " || " between them the first that is found counts.
+        """
         lines = self.lines_of(todo)
-        found = [line for line, text in lines if re.search(expression, text)]
+        found = [line for one in expression.split(" || ") for line, text in lines
+                 if re.search(one, text)]
         if last:
             found = found[-1:] or [line for line, _ in lines[-1:]]
         return found[0] if found else self.line(todo)

@@ -41,17 +41,18 @@ def about(called):
         raise
 
 
-@contextlib.contextmanager
-def placed(learner):
-    """Give what is found wrong the line of the learner's code that its hint speaks of."""
-    try:
-        yield
-    except WrongError as wrong:
-        look = HINTS[wrong.hint][1]
-        line = next((line for words, line in LINES.items() if words in look), r"^\b")
-        wrong.line = wrong.line or learner.source.line_like(
-            learner.todo, line, last="last line" in look)
-        raise
+def placed(check):
+    """A check that gives what it finds wrong the line of code that the hint speaks of."""
+    def placing(learner, right):
+        try:
+            check(learner, right)
+        except WrongError as wrong:
+            look = HINTS[wrong.hint][1]
+            line = next((line for words, line in LINES.items() if words in look), "def ")
+            wrong.line = wrong.line or learner.source.line_like(
+                learner.todo, line, last="last line" in look)
+            raise
+    return placing
 
 
 def read_hints(text):

@@ -24,11 +24,11 @@ NEAR = 1e-3             # weights this close are the same
 alike = functools.partial(np.allclose, rtol=0, atol=NEAR)
 
 
+@placed
 def check_interpolate(learner, right):
     """Raise the first WrongError that is found."""
     pair = reference.some_patterns(2)
-    with placed(learner):
-        learner.in_turn(lambda num_steps: check_once(learner, pair, num_steps), (DEFAULT, 5, 2))
+    learner.in_turn(lambda num_steps: check_once(learner, pair, num_steps), (DEFAULT, 5, 2))
     if {"encode", "decode"} <= right:
         vae, called = learner.make_vae(), f"{shown(DEFAULT)} with your own SimpleVAE"
         wanted = reference.interpolate(ReferenceVAE(), *pair)

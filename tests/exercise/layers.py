@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.exercise import reference
+from tests.exercise.card import require_none
 from tests.exercise.hints import WrongError, about, placed
 from tests.exercise.reference import SIZES, equal
 from vae_model import HIDDEN_DIM
@@ -24,11 +25,8 @@ COUNT = 5               # images in a batch
 # what comes of a size that is written into the code, if a batch of another size is given
 SIZE_HINTS = {"wrong-shape", "reshape", "batch-reshape", "broadcast", "sizes-do-not-fit"}
 
-NO_TENSOR = {           # what may come back instead of a tensor: hint, and what was seen
-    type(None): ("returns-nothing", "nothing came back (None)"),
-    tuple: ("returns-tuple", "a tuple"), list: ("returns-tuple", "a list"),
-    np.ndarray: ("returns-array", "a NumPy array"),
-}
+NO_TENSOR = {"NoneType": "returns-nothing", "tuple": "returns-tuple", "list": "returns-tuple",
+             "ndarray": "returns-array"}
 
 FUNCTIONS = {           # what may stand between two layers, or behind the last one
     "nothing": torch.clone, "a ReLU": F.relu, "a sigmoid": F.sigmoid, "a tanh": F.tanh,
@@ -74,12 +72,6 @@ DECODER = Half("decode", "z", reference.some_codes, tuple(SIZES)[3:], IMAGE)
 # --- the checks -------------------------------------------------------------------
 def check_half(half, learner, _right):
     """Raise the first WrongError that is found in one half of the model."""
-    with placed(learner):
-        check_calls(half, learner)
-
-
-def check_calls(half, learner):
-    """Ask with batches of several sizes, and compare what comes back."""
     x, vae = half.some_input(COUNT), learner.make_vae()
 
     def ask(images):
@@ -92,9 +84,9 @@ def check_calls(half, learner):
             ask(image)
         return causes(half, image[0].double(), calls, *values)
 
-    inputs = (x, x, x.flip(0), torch.cat([x, x]), *x.split(1))
     try:
-        values, again, flipped, twice, *alone = learner.in_turn(ask, inputs)
+        values, again, flipped, twice, *alone = learner.in_turn(
+            ask, (x, x, x.flip(0), torch.cat([x, x]), *x.split(1)))
     except WrongError as wrong:
         if wrong.called != shown(half, x) and wrong.hint in SIZE_HINTS:
             wrong.hint, wrong.show_line = "fixed-batch", False
@@ -103,15 +95,14 @@ def check_calls(half, learner):
                 wrong.line = learner.source.line_with(learner.todo, name)
         raise
     with about(shown(half, x)):
-        if not values.isfinite().all():
-            raise WrongError("not-finite", "values that are infinite or no number (inf or nan)")
+        require_none("values that are infinite or no number (inf or nan)",
+                     [("not-finite", not values.isfinite().all())])
         # asked first, because what is kept between calls spoils all other questions
         learner.require_same(again, values, lambda: ask(x))
         right = torch.from_numpy(getattr(reference, half.name)(x))
-        if any(equal(values, row.expand_as(right)) for row in right):
-            raise WrongError("one-for-all", "the same result for each image of a batch")
-        if equal(flipped, values) and not equal(values.flip(0), values):
-            raise WrongError("kept-between-calls", "the same result for another input")
+        require_none("the same result for different inputs", (
+            ("one-for-all", any(equal(values, row.expand_as(right)) for row in right)),
+            ("kept-between-calls", equal(flipped, values) and not equal(values.flip(0), values))))
         if not equal(torch.cat(alone), values):
             alike = all(equal(ask(x[k].expand_as(x))[k], values[k]) for k in range(COUNT))
             raise WrongError("one-image" if alike else "mixes-images",
@@ -119,17 +110,17 @@ def check_calls(half, learner):
         if not equal(twice, torch.cat([values, values])):
             raise WrongError("fixed-batch", f"other values in a batch of {2 * COUNT}")
         if not equal(values, right):
-            worst = int((values - right).abs().amax(1).argmax())
+            off = (values - right).abs().amax(1)
+            worst = int(off.argmax())
             found = causes_in(x[worst:worst + 1], values[worst])[:3] or [("unknown", "", "")]
             raise WrongError(
                 found[0][0], f"the right shape {tuple(right.shape)}, but values that are off by "
-                f"up to {(values - right).abs().max():.2g}",
-                what=". ".join(text for _, text, _ in found),
+                f"up to {off.max():.2g}", what=". ".join(text for _, text, _ in found),
                 line=learner.source.line_with(learner.todo, found[0][2]))
 
 
-check_encode = functools.partial(check_half, ENCODER)
-check_decode = functools.partial(check_half, DECODER)
+check_encode = placed(functools.partial(check_half, ENCODER))
+check_decode = placed(functools.partial(check_half, DECODER))
 
 
 def shown(half, x):
@@ -139,26 +130,24 @@ def shown(half, x):
 
 def answer_to(learner, vae, half, x):
     """The values that come back for ``x``, in the right shape; or a WrongError."""
-    given, last, argument, called = x.clone(), half.layers[-1], half.argument, shown(half, x)
+    given, last, called = x.clone(), half.layers[-1], shown(half, x)
     answer = learner.call(learner.find(vae, half.name), given, called=called)
     count, width = right = len(x), SIZES[last][1]
-    what = f"As many numbers as a hidden layer has: {last} is left out, or its result is not " \
-           "what is returned"
     if not isinstance(answer, torch.Tensor) or answer.is_complex():
-        hint, seen = NO_TENSOR.get(
-            type(answer), ("returns-other", f"something of the type {type(answer).__name__}"))
-        if callable(answer):
-            hint = "returns-method"
+        kind = type(answer).__name__
+        hint = NO_TENSOR.get(kind, "returns-method" if callable(answer) else "returns-other")
+        seen = f"something of the type {kind}, where a tensor is promised"
     elif answer.shape != right:
         hint = {(width, count): "transposed-batch", (count, HIDDEN_DIM): "head-missing",
-                (count * width,): "batch-lost", (width,): "batch-lost",
-                (1, width): "batch-lost"}.get(tuple(answer.shape), "wrong-shape")
+                **dict.fromkeys([(count * width,), (width,), (1, width)], "batch-lost")}.get(
+                    tuple(answer.shape), "wrong-shape")
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, given):
-        hint, seen = "arguments-changed", f"{argument} is not as before after the call"
+        hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"
     else:
         return plain(answer)
-    raise WrongError(hint, seen, called=called, what=what)
+    raise WrongError(hint, seen, called=called, what="As many numbers as a hidden layer has: "
+                     f"{last} is left out, or its result is not what is returned")
 
 
 def watch(vae):
@@ -231,13 +220,12 @@ def written_out(half, layer, row, next_row):
     weight, bias = (reference.loud_weights()[f"{layer}.{name}"].double()
                     for name in ("weight", "bias"))
     h = base if before == "the input" else base.relu()
-    tries = {"without its bias": lambda: h @ weight.T,
-             "with a weight that is not transposed": lambda: h @ weight + bias,
-             "with a weight that is not transposed, and without its bias": lambda: h @ weight}
+    tries = {"without its bias": h @ weight.T}
+    if weight.shape == weight.T.shape:
+        tries |= {"with a weight that is not transposed": h @ weight + bias,
+                  "with a weight that is not transposed, and without its bias": h @ weight}
     after = FUNCTIONS[half.end.asked if layer == half.layers[-1] else "a ReLU"]
-    square = weight.shape == weight.T.shape
-    return next((words for words, attempt in list(tries.items())[:3 if square else 1]
-                 if equal(values, after(attempt()))), "")
+    return next((words for words, gave in tries.items() if equal(values, after(gave))), "")
 
 
 def difference(place, rows, layer, values):

@@ -27,6 +27,7 @@ GRID = np.linspace(0, 1, 1001)
 
 
 # --- the calls ------------------------------------------------------------------------
+@placed
 def check_walk(learner, right):
     """Raise the first WrongError that is found."""
     if "interpolate" not in right:
@@ -34,9 +35,7 @@ def check_walk(learner, right):
         vars(learner.module).update(learner.given)
     many = min(5, LATENT_DIM + 1, IMAGE_SIZE - 2)
     calls = ((3, {}), (many, {"fps": 2.5}), (2, {"fps": 1}))
-    with placed(learner):
-        times = learner.in_turn(lambda call: check_once(learner, *call), calls)
-        require_speed(np.array(times))
+    require_speed(np.array(learner.in_turn(lambda call: check_once(learner, *call), calls)))
 
 
 def check_once(learner, count, options):

@@ -55,11 +55,10 @@ START = Place("in front of {layer}", "nothing", {
     "other": "input-changed", "unknown": "input-unknown"})
 BETWEEN = Place("between {before} and {layer}", "a ReLU", {
     "other": "other-activation", "nothing": "relu-missing", "unknown": "input-unknown"})
-MEAN = Place("after {before}", "nothing", {
-    "other": "mean-changed", "a ReLU": "relu-on-mean", "unknown": "end-unknown"})
+MEAN = Place("after {before}", "nothing", {"other": "mean-changed", "unknown": "end-unknown"})
 IMAGE = Place("after {before}", "a sigmoid", {
     "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
-    "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "relu-before-sigmoid",
+    "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "sigmoid-twice",
     "a sigmoid, times 255 without decimals": "scaled", "line": "scaled",
     "0 or 1 and nothing in between": "scaled"})
 

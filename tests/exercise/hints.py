@@ -10,7 +10,7 @@ HINTS_FILE = Path(__file__).with_name("hints.txt")
 LINES = {           # words in a hint's "look": what stands in the line that they mean
     "last line": r"\b(return|yield)\b", "of return": r"\breturn\b", "loop": r"\b(for|while)\b",
     "made anew": r"\bglobal\b|=(\[\]|\{\}|None)[,)]|hasattr|cache|self\.\w+ \+?= |[A-Z_]{2,}[.[]",
-    "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout",
+    "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout|init",
     "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
     "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
     "mixed": r"lerp|\*.*[-+]|linspace\(", "encoded": r"encode\(",

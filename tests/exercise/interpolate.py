@@ -89,7 +89,7 @@ def require_frames(answer):
         isinstance(answer, np.ndarray) and answer.ndim == 3)
     entries = list(answer) if listed else [answer]
     kinds = [described(entry) for entry in entries]
-    shapes = [getattr(entry, "shape", None) for entry in entries]
+    shapes = [getattr(entry, "shape", None) for entry in entries or [None]]
     seen = described(answer) + "".join(f", its first entry: {kind}" for kind in kinds[:listed])
     require_none(seen, (
         ("returns-nothing", answer is None),
@@ -97,6 +97,7 @@ def require_frames(answer):
         ("rows-joined", len(entries) > DEFAULT and shapes[0] == SHAPE[:1]),
         ("frames-last", getattr(answer, "shape", ())[:-1] == SHAPE),
         ("returns-method", any(map(callable, entries))),
+        ("decoder-unused", shapes[0] and np.prod(shapes[0]) == LATENT_DIM),
         ("tensors", any(isinstance(frame, torch.Tensor) for frame in entries)),
         ("flat-frames", np.shape(answer)[1:] == (IMAGE_SIZE**2,) if not listed else False),
         ("not-a-list", not listed),

@@ -17,7 +17,7 @@ LINES = {           # words in a hint's "look": what stands in the line that the
     "becomes": r"255|uint8|\.max\(|\.min\(|clip || decode\( || (?<!def )interpolate\(",
     "decoded": r"decode\( || (?<!def )interpolate\(",
     "step 1": r"(?<!def )interpolate\( || decode\(", "step 2": r"interpolate\( || decode\(",
-    "step 3": r"kron|repeat|resize|tile|imshow|zoom|scale_factor", "step 4": r"255|uint8|cmap",
+    "step 3": r"kron|repeat|resize|tile|imshow|zoom|functional", "step 4": r"255|uint8|cmap",
     "step 5": r"imwrite|mimsave|save\(|writer || GIF_FILE",
 }
 

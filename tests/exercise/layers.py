@@ -44,7 +44,6 @@ FUNCTIONS = {           # what may stand between two layers, or behind the last 
     "1 + exp(-x), a sigmoid without brackets,": lambda x: 1 + torch.exp(-x),
     "a sigmoid and another one": lambda x: x.sigmoid().sigmoid(),
     "a ReLU and a sigmoid": lambda x: x.relu().sigmoid(),
-    "a sigmoid, times 255 without decimals": lambda x: (255 * x.sigmoid()).floor(),
 }
 
 
@@ -59,8 +58,7 @@ MEAN = Place("after {before}", "nothing", {"other": "mean-changed", "unknown": "
 IMAGE = Place("after {before}", "a sigmoid", {
     "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
     "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "sigmoid-twice",
-    "a sigmoid, times 255 without decimals": "scaled", "line": "scaled",
-    "0 or 1 and nothing in between": "scaled"})
+    "line": "scaled", "0 or 1 and nothing in between": "scaled"})
 
 # Each half of the model: its layers, and what stands after the last one.
 Half = namedtuple("Half", "name argument some_input layers end")
@@ -219,6 +217,8 @@ def written_out(half, layer, row, next_row):
     weight, bias = (reference.loud_weights()[f"{layer}.{name}"].double()
                     for name in ("weight", "bias"))
     h = base if before == "the input" else base.relu()
+    if len(h) != weight.shape[1]:
+        return ""
     tries = {"without its bias": h @ weight.T}
     if weight.shape == weight.T.shape:
         tries |= {"with a weight that is not transposed": h @ weight + bias,
@@ -262,8 +262,8 @@ def described(values, base, right):
 
     ``base`` is what the layer before gave.
     """
-    if values.shape != base.shape:
-        return "unknown", f"something of another size ({len(values)}, not {len(base)})"
+    if values.shape != base.shape or not (values + base).isfinite().all():
+        return "unknown", "something of another size, infinite or no number,"
     least, most = values.min(), values.max()
     if equal(values.sort()[0], right.sort()[0]):
         return "line", "{asked} and another order of the values"

@@ -82,13 +82,10 @@ def require_card(pictures, vae, seen):
     flat, patterns = pictures.reshape(len(pictures), -1), vae.patterns.numpy()
     encoded = np.concatenate([patterns, *vae.encoded])
     ramp, plain = pictures[:, 0], np.ptp(pictures[:, 1:], axis=2).max() < NEAR
-    def distance(one):
-        return np.abs(patterns - one).max(axis=1).min()
     require_none(seen, (
         ("pixels-blended", are_mixed(flat, patterns), "the given patterns themselves"),
         ("pixels-blended", are_mixed(flat, vae.drawn(vae.codes).numpy()), "decoded ones"),
-        ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded"),
-        ("encodes-others", max(map(distance, encoded)) > NEAR)))
+        ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded")))
     if is_card(pictures):
         return
     rises = np.diff(ramp, axis=1)
@@ -97,7 +94,7 @@ def require_card(pictures, vae, seen):
     full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
     turned = [np.rot90(one, k, (1, 2)) for one in (pictures, pictures[:, ::-1]) for k in range(4)]
     require_none(seen, (
-        ("ends-raw", min(map(distance, flat)) < NEAR),
+        ("ends-raw", min(distances(flat, patterns)) < NEAR),
         ("decoder-unused", not vae.decoded and vae.encoded),
         ("model-unused", not vae.decoded),
         ("transposed", is_card(pictures.swapaxes(1, 2))),
@@ -114,6 +111,16 @@ def require_card(pictures, vae, seen):
 def is_card(pictures):
     """Whether pictures are those of a test card, unchanged."""
     return max(np.ptp(pictures[:, 1:], axis=2).max(), np.abs(pictures[:, 0] - RAMP).max()) < NEAR
+
+
+def distances(pictures, patterns):
+    """How far pictures, one a row, are from the nearest of the patterns."""
+    return [np.abs(patterns - one).max(axis=1).min() for one in pictures]
+
+
+def encodes_others(vae):
+    """Whether the model was asked to encode other pictures than its patterns."""
+    return max(distances(np.concatenate([vae.patterns, *vae.encoded]), vae.patterns.numpy())) > NEAR
 
 
 def are_mixed(pictures, sources):

@@ -12,7 +12,7 @@ import torch
 
 from patterns import IMAGE_SIZE
 from tests.exercise import reference
-from tests.exercise.card import TestCard, require_card, require_none, weights_of
+from tests.exercise.card import TestCard, encodes_others, require_card, require_none, weights_of
 from tests.exercise.hints import WrongError, about, placed
 from tests.exercise.reference import ReferenceVAE, equal
 from tests.exercise.todos import INTERPOLATE
@@ -146,6 +146,7 @@ def explain_frames(frames, vae):
     first, last = (a if b[0] > b[-1] else b)[[0, -1]]           # the walk may run backwards
     same, decoded = np.ptp(frames, axis=0).max() < NEAR, pictures[2:]
     require_none(seen, (
+        ("encodes-others", encodes_others(vae)),
         ("all-the-same", same and (len(decoded) == 1 or np.abs(decoded - decoded[0]).max() > NEAR)),
         ("unknown", not equal(frames, pictures[nearest])),
         ("off-line", np.abs(others).max(initial=0) > NEAR),

@@ -12,7 +12,7 @@ import torch
 
 from patterns import IMAGE_SIZE
 from tests.exercise import reference
-from tests.exercise.card import DARK, TestCard, curved, require_card, require_none
+from tests.exercise.card import DARK, TestCard, curved, encodes_others, require_card, require_none
 from tests.exercise.hints import WrongError, about, placed
 from tests.exercise.pictures import gif_name
 from vae_model import LATENT_DIM, WEIGHTS_FILE
@@ -118,6 +118,7 @@ def shares_of(pictures, count, vae):
     require_none(seen, (
         ("wrapped", gray.min() < -0.05),
         ("patterns-unused", off.any() and not vae.encoded),
+        ("encodes-others", off.any() and encodes_others(vae)),
         ("off-the-way", off.any())))
     np.put_along_axis(weights, np.argsort(weights)[:, :-2], 0, axis=1)
     weights[own] = np.eye(count)[weights[own].argmax(axis=1)]

@@ -12,7 +12,7 @@ from tests.exercise.reference import PIXELS, SIZES
 from tests.exercise.todos import BY_NAME, DECODE
 
 CALLED_HERE = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "expit": "torch.sigmoid",
-               "mimsave": "iio.imwrite", "get_writer": "iio.imwrite"}
+               **dict.fromkeys(("mimsave", "imsave", "get_writer"), "iio.imwrite")}
 LOOK_ALIKE = str.maketrans("lo", "10")      # encoder_fcl for encoder_fc1
 
 
@@ -68,8 +68,8 @@ def clue(got, want, todo):
     codes, hidden = SIZES["decoder_fc1"]
     return next(words for applies, words in (
         (want == PIXELS and got % want == 0,
-         f"{got} is {got // want} times {want}: several images have become one row, where one row "
-         "for each must stay."),
+         f"{got} is {got // want} times {want}: several images stand in one row, where each has a "
+         "row of its own."),
         ((got, want) == (IMAGE_SIZE, PIXELS),
          "The pictures became squares: layers take each as one flat row."),
         ((got, want) == (PIXELS, codes),

@@ -89,7 +89,7 @@ def require_frames(answer):
         isinstance(answer, np.ndarray) and answer.ndim == 3)
     entries = list(answer) if listed else [answer]
     kinds = [described(entry) for entry in entries]
-    shapes = [getattr(entry, "shape", None) for entry in entries or [None]]
+    shapes = [getattr(entry, "shape", None) for entry in entries]
     seen = described(answer) + "".join(f", its first entry: {kind}" for kind in kinds[:listed])
     require_none(seen, (
         ("returns-nothing", answer is None),
@@ -97,7 +97,7 @@ def require_frames(answer):
         ("rows-joined", len(entries) > DEFAULT and shapes[0] == SHAPE[:1]),
         ("frames-last", getattr(answer, "shape", ())[:-1] == SHAPE),
         ("returns-method", any(map(callable, entries))),
-        ("decoder-unused", shapes[0] and np.prod(shapes[0]) == LATENT_DIM),
+        ("decoder-unused", entries and shapes[0] and np.prod(shapes[0]) == LATENT_DIM),
         ("tensors", any(isinstance(frame, torch.Tensor) for frame in entries)),
         ("flat-frames", np.shape(answer)[1:] == (IMAGE_SIZE**2,) if not listed else False),
         ("not-a-list", not listed),
@@ -150,7 +150,7 @@ def explain_frames(frames, vae):
         ("all-the-same", same and (len(decoded) == 1 or np.abs(decoded - decoded[0]).max() > NEAR)),
         ("unknown", not equal(frames, pictures[nearest])),
         ("off-line", np.abs(others).max(initial=0) > NEAR),
-        ("not-straight", alike(b, np.sin(np.pi / 2 * alpha))),
+        ("not-straight", alike([*a[[0, -1]], *b[[0, -1]]], [1, 0, 0, 1]) and not alike(a + b, 1)),
         ("weights-sum", not alike(a + b, 1) or alike(b, -alpha),
          f"the code of pattern_a counts from {a[0]:.2f} to {a[-1]:.2f}, "
          f"that of pattern_b from {b[0]:.2f} to {b[-1]:.2f}"),

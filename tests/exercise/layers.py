@@ -275,6 +275,8 @@ def described(values, base, right):
             effects = {f"a factor of {factor:.3g}": factor - 1, f"a shift of {shift:.3g}": shift}
             return "line", " and ".join(["{asked}", *(
                 words for words, effect in effects.items() if abs(effect) > 1e-3)])
+    if (values - 255 * right).abs().max() < 1.01:
+        return "line", "{asked} and a factor of 255, without decimals,"
     below = base < 0
     slopes = values[below] / base[below]
     if below.any() and equal(values[~below], base[~below]) and np.ptp(slopes) < 1e-3:

@@ -95,7 +95,8 @@ def require_frames(answer):
         ("returns-nothing", answer is None),
         ("second-value", isinstance(answer, tuple) and len(set(kinds)) > 1),
         ("rows-joined", len(entries) > DEFAULT and shapes[0] == SHAPE[:1]),
-        ("frames-last", getattr(answer, "shape", ())[:-1] == SHAPE),
+        ("frames-last", shapes[0] != SHAPE == answer.shape[:-1]
+         if isinstance(answer, np.ndarray) else False),
         ("returns-method", any(map(callable, entries))),
         ("decoder-unused", entries and shapes[0] and np.prod(shapes[0]) == LATENT_DIM),
         ("tensors", any(isinstance(frame, torch.Tensor) for frame in entries)),

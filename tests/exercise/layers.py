@@ -264,19 +264,20 @@ def described(values, base, right):
     """
     if values.shape != base.shape or not (values + base).isfinite().all():
         return "unknown", "something of another size, infinite or no number,"
-    least, most = values.min(), values.max()
-    if equal(values.sort()[0], right.sort()[0]):
-        return "line", "{asked} and another order of the values"
-    if least < most and equal(values, right.clamp(least, most)):
-        return "line", f"{{asked}} and a clamp to {least:.3g} and {most:.3g}"
     if base.min() < base.max():
         factor, shift = np.polyfit(right.ravel(), values.ravel(), 1)
         if equal(values, factor * right + shift) and abs(factor) > 1e-9:
             effects = {f"a factor of {factor:.3g}": factor - 1, f"a shift of {shift:.3g}": shift}
             return "line", " and ".join(["{asked}", *(
                 words for words, effect in effects.items() if abs(effect) > 1e-3)])
-    if (values - 255 * right).abs().max() < 1.01:
-        return "line", "{asked} and a factor of 255, without decimals,"
+    least, most = values.min(), values.max()
+    cases = {
+        "another order of the values": equal(values.sort()[0], right.sort()[0]),
+        f"a clamp to {least:.3g} and {most:.3g}":
+            least < most and equal(values, right.clamp(least, most)),
+        "a factor of 255, without decimals,": (values - 255 * right).abs().max() < 1.01}
+    if any(cases.values()):
+        return "line", "{asked} and " + next(words for words, fits in cases.items() if fits)
     below = base < 0
     slopes = values[below] / base[below]
     if below.any() and equal(values[~below], base[~below]) and np.ptp(slopes) < 1e-3:

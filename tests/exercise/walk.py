@@ -95,7 +95,8 @@ def read_gif(folder, name):
          "drawn by Matplotlib"),
         ("colored", np.ptp([color[::9, ::9] for color in colors], axis=-1).max() > 24),
         ("black", pictures.max() <= 1),
-        ("tiled", varies.mean() > 0.005 and np.ptp(small, axis=(1, 2)).max() < 0.05),
+        ("tiled", varies.mean() > 0.005 and np.array_equal(
+            pictures[..., IMAGE_SIZE:], pictures[..., :-IMAGE_SIZE])),
         ("smoothed", varies.mean() > 0.005),
         ("one-picture", count == 1 and durations[0] <= 250),
         ("frames-the-same", count == 1)))

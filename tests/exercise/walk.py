@@ -96,7 +96,7 @@ def read_gif(folder, name):
         ("colored", np.ptp([color[::9, ::9] for color in colors], axis=-1).max() > 24),
         ("black", pictures.max() <= 1),
         ("tiled", varies.mean() > 0.005 and np.array_equal(
-            pictures[..., IMAGE_SIZE:], pictures[..., :-IMAGE_SIZE])),
+            pictures[:, IMAGE_SIZE:, IMAGE_SIZE:], pictures[:, :-IMAGE_SIZE, :-IMAGE_SIZE])),
         ("smoothed", varies.mean() > 0.005),
         ("one-picture", count == 1 and durations[0] <= 250),
         ("frames-the-same", count == 1)))

@@ -160,7 +160,7 @@ def explain_frames(frames, vae):
         ("reversed", alike(b, 1 - alpha)),
         ("all-the-same", np.ptp(b) < NEAR),
         ("easing", np.diff(b).min() > 0 and (
-            alike(b, 1 - b[::-1]) or alike(b, alpha ** (np.log(b[1]) / np.log(alpha[1]))))
+            alike(b, 1 - b[::-1]) or alike(b, alpha ** (np.log(abs(b[1])) / np.log(alpha[1]))))
          and not alike(b, alpha) and alike(b[[0, -1]], [0, 1])),
         ("uneven-steps", np.ptp(np.diff(b)) > NEAR, ", ".join(f"{place:.2g}" for place in b[:8])),
         ("alpha-range", min(first, 1 - last) < -NEAR),

@@ -16,7 +16,7 @@ from vae_model import LATENT_DIM
 
 DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
 RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
-NEAR = 0.03               # by which brightness may differ: a palette of 256 colors rounds it
+NEAR = 0.05               # by which brightness may differ: a palette of 256 colors rounds it
 # at right angles, all of length 3, with values of both signs that no ReLU leaves alone
 CODES = 3 * torch.eye(LATENT_DIM, dtype=torch.float32) - 6 / LATENT_DIM
 
@@ -82,27 +82,24 @@ def require_card(pictures, vae, seen):
     flat, patterns = pictures.reshape(len(pictures), -1), vae.patterns.numpy()
     encoded = np.concatenate([patterns, *vae.encoded])
     ramp, plain = pictures[:, 0], np.ptp(pictures[:, 1:], axis=2).max() < NEAR
-    factors = ramp @ RAMP / (RAMP @ RAMP)
-    multiplied = np.abs(ramp - factors[:, None] * RAMP).max() < NEAR and np.ptp(factors) < NEAR
     require_none(seen, (
-        ("too-dark", plain and multiplied and 0 < factors.max() < 1 - NEAR,
-         f"{255 * factors[0]:.0f}"),
         ("pixels-blended", are_mixed(flat, patterns), "the given patterns themselves"),
         ("pixels-blended", are_mixed(flat, vae.drawn(vae.codes).numpy()), "decoded ones"),
         ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded")))
     if is_card(pictures):
         return
     rises = np.diff(ramp, axis=1)
-    steady = np.ptp(rises, axis=1).max() < NEAR < rises.min()
+    steady = np.ptp(rises, axis=1).max() < NEAR and rises.min() > 0.03
     lowest, highest = pictures.min(axis=(1, 2)), pictures.max(axis=(1, 2))
     full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
     turned = [np.rot90(one, k, (1, 2)) for one in (pictures, pictures[:, ::-1]) for k in range(4)]
     require_none(seen, (
-        ("ends-raw", any(np.abs(patterns - one).max(axis=1).min() < NEAR for one in flat)),
+        ("ends-raw", min(distances(flat, patterns)) < NEAR),
         ("decoder-unused", not vae.decoded and vae.encoded),
         ("model-unused", not vae.decoded),
-        ("transposed", not plain and np.ptp(pictures[:, :, 1:], axis=1).max() < NEAR),
+        ("transposed", is_card(pictures.swapaxes(1, 2))),
         ("upside-down", any(map(is_card, turned))),
+        ("transposed", not plain and np.ptp(pictures[:, :, 1:], axis=1).max() < NEAR),
         ("unknown", not plain),
         ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),
         ("rounded", set(np.unique(pictures)) <= {0, 1}),
@@ -116,8 +113,18 @@ def is_card(pictures):
     return max(np.ptp(pictures[:, 1:], axis=2).max(), np.abs(pictures[:, 0] - RAMP).max()) < NEAR
 
 
+def distances(pictures, patterns):
+    """How far pictures, one a row, are from the nearest of the patterns."""
+    return [np.abs(patterns - one).max(axis=1).min() for one in pictures]
+
+
+def encodes_others(vae):
+    """Whether the model was asked to encode other pictures than its patterns."""
+    return max(distances(np.concatenate([vae.patterns, *vae.encoded]), vae.patterns.numpy())) > NEAR
+
+
 def are_mixed(pictures, sources):
-    """Whether pictures, one a row, are sums of others, with weights that are no whole numbers."""
+    """Whether pictures, one a row, are means of others, not these themselves."""
     weights = np.linalg.lstsq(sources.T, pictures.T, rcond=None)[0]
-    return np.abs(weights.T @ sources - pictures).max() < NEAR < \
-        np.abs(weights - weights.round()).max()
+    off = [weights.T @ sources - pictures, weights.sum(axis=0) - 1]
+    return max(np.abs(one).max() for one in off) < NEAR < np.abs(weights - weights.round()).max()

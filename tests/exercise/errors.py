@@ -12,7 +12,7 @@ from tests.exercise.reference import PIXELS, SIZES
 from tests.exercise.todos import BY_NAME, DECODE
 
 CALLED_HERE = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "expit": "torch.sigmoid",
-               "mimsave": "iio.imwrite", "get_writer": "iio.imwrite"}
+               **dict.fromkeys(("mimsave", "imsave", "get_writer"), "iio.imwrite")}
 LOOK_ALIKE = str.maketrans("lo", "10")      # encoder_fcl for encoder_fc1
 
 
@@ -39,6 +39,8 @@ def explain(error, source, todo, folder):
         details["count"] = size // PIXELS
         if size % PIXELS == 0 and size > PIXELS:
             hint = "batch-reshape"
+        elif size < PIXELS and size % SIZES["decoder_fc1"][0] == 0:
+            hint = "code-reshaped"
     return WrongError(hint, text, line=line, show_line=bool(line), **details)
 
 
@@ -66,16 +68,18 @@ def clue(got, want, todo):
     codes, hidden = SIZES["decoder_fc1"]
     return next(words for applies, words in (
         (want == PIXELS and got % want == 0,
-         f"{got} is {got // want} times {want}: several images have become one row, where one row "
-         "for each must stay."),
+         f"{got} is {got // want} times {want}: several images stand in one row, where each has a "
+         "row of its own."),
         ((got, want) == (IMAGE_SIZE, PIXELS),
          "The pictures became squares: layers take each as one flat row."),
         ((got, want) == (PIXELS, codes),
          "decode is given pixels where it takes a code: encode comes first."),
         (todo is DECODE and got == PIXELS,
          "It is given pixels, but decoder_out is the last layer."),
-        (want == hidden and got in (PIXELS, codes),
+        (want == hidden and got == (codes if todo is DECODE else PIXELS),
          "It is given the function's own argument, not what the layer before it gave."),
+        (want == 28**2, "784 is 28 x 28, as in many tutorials. Here the layers are given."),
+        (got == 1, "An index took one number out of a code: encode gives no pair."),
         (got == hidden,
          "This layer is the first one of its half, but it is given what another layer gave."),
         (True, "Layers are in the wrong order, one is left out, or a shape changed on the way."),

@@ -7,6 +7,20 @@ from pathlib import Path
 
 HINTS_FILE = Path(__file__).with_name("hints.txt")
 
+LINES = {           # words in a hint's "look": what stands in the line that they mean
+    "last line": r"\b(return|yield)\b", "of return": r"\breturn\b", "loop": r"\b(for|while)\b",
+    "made anew": r"\bglobal\b|=(\[\]|\{\}|None)[,)]|hasattr|cache|self\.\w+ \+?= |[A-Z_]{2,}[.[]",
+    "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout|init",
+    "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
+    "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
+    "mixed": r"lerp|\*.*[-+]|linspace\(", "encoded": r"encode\(",
+    "becomes": r"255|uint8|\.max\(|\.min\(|clip || decode\( || (?<!def )interpolate\(",
+    "decoded": r"decode\( || (?<!def )interpolate\(",
+    "step 1": r"(?<!def )interpolate\( || decode\(", "step 2": r"interpolate\( || decode\(",
+    "step 3": r"kron|repeat|resize|tile|imshow|zoom|functional", "step 4": r"255|uint8|cmap",
+    "step 5": r"imwrite|mimsave|save\(|writer || GIF_FILE",
+}
+
 
 class WrongError(Exception):
     """An answer that is not right: which hint fits, and what was seen."""
@@ -25,6 +39,20 @@ def about(called):
     except WrongError as wrong:
         wrong.called = wrong.called or called
         raise
+
+
+def placed(check):
+    """A check that gives what it finds wrong the line of code that the hint speaks of."""
+    def placing(learner, right):
+        try:
+            check(learner, right)
+        except WrongError as wrong:
+            look = HINTS[wrong.hint][1]
+            line = next((line for words, line in LINES.items() if words in look), "def ")
+            wrong.line = wrong.line or learner.source.line_like(
+                learner.todo, line, last="last line" in look)
+            raise
+    return placing
 
 
 def read_hints(text):

@@ -12,8 +12,8 @@ import torch
 
 from patterns import IMAGE_SIZE
 from tests.exercise import reference
-from tests.exercise.card import TestCard, require_card, require_none, weights_of
-from tests.exercise.hints import WrongError, about
+from tests.exercise.card import TestCard, encodes_others, require_card, require_none, weights_of
+from tests.exercise.hints import WrongError, about, placed
 from tests.exercise.reference import ReferenceVAE, equal
 from tests.exercise.todos import INTERPOLATE
 from vae_model import LATENT_DIM
@@ -24,6 +24,7 @@ NEAR = 1e-3             # weights this close are the same
 alike = functools.partial(np.allclose, rtol=0, atol=NEAR)
 
 
+@placed
 def check_interpolate(learner, right):
     """Raise the first WrongError that is found."""
     pair = reference.some_patterns(2)
@@ -60,7 +61,7 @@ def check_once(learner, pair, num_steps):
             raise
 
     with about(shown(num_steps)):
-        frames, second = ask(vae), ask(again)
+        frames, second = learner.in_turn(ask, (vae, again))
         require_none("the patterns or the model are not as before after the call", (
             ("arguments-changed", not all(map(torch.equal, given, pair))),
             ("model-changed", not all(map(torch.equal, weights, vae.state_dict().values())))))
@@ -94,6 +95,10 @@ def require_frames(answer):
         ("returns-nothing", answer is None),
         ("second-value", isinstance(answer, tuple) and len(set(kinds)) > 1),
         ("rows-joined", len(entries) > DEFAULT and shapes[0] == SHAPE[:1]),
+        ("frames-last", shapes[0] != SHAPE == answer.shape[:-1]
+         if isinstance(answer, np.ndarray) else False),
+        ("returns-method", any(map(callable, entries))),
+        ("decoder-unused", entries and shapes[0] and np.prod(shapes[0]) == LATENT_DIM),
         ("tensors", any(isinstance(frame, torch.Tensor) for frame in entries)),
         ("flat-frames", np.shape(answer)[1:] == (IMAGE_SIZE**2,) if not listed else False),
         ("not-a-list", not listed),
@@ -142,10 +147,11 @@ def explain_frames(frames, vae):
     first, last = (a if b[0] > b[-1] else b)[[0, -1]]           # the walk may run backwards
     same, decoded = np.ptp(frames, axis=0).max() < NEAR, pictures[2:]
     require_none(seen, (
+        ("encodes-others", encodes_others(vae)),
         ("all-the-same", same and (len(decoded) == 1 or np.abs(decoded - decoded[0]).max() > NEAR)),
         ("unknown", not equal(frames, pictures[nearest])),
         ("off-line", np.abs(others).max(initial=0) > NEAR),
-        ("not-straight", alike(b, np.sin(np.pi / 2 * alpha))),
+        ("not-straight", alike([*a[[0, -1]], *b[[0, -1]]], [1, 0, 0, 1]) and not alike(a + b, 1)),
         ("weights-sum", not alike(a + b, 1) or alike(b, -alpha),
          f"the code of pattern_a counts from {a[0]:.2f} to {a[-1]:.2f}, "
          f"that of pattern_b from {b[0]:.2f} to {b[-1]:.2f}"),
@@ -154,9 +160,9 @@ def explain_frames(frames, vae):
         ("reversed", alike(b, 1 - alpha)),
         ("all-the-same", np.ptp(b) < NEAR),
         ("easing", np.diff(b).min() > 0 and (
-            alike(b, 1 - b[::-1]) or alike(b, alpha ** (np.log(b[1]) / np.log(alpha[1]))))
+            alike(b, 1 - b[::-1]) or alike(b, alpha ** (np.log(abs(b[1])) / np.log(alpha[1]))))
          and not alike(b, alpha) and alike(b[[0, -1]], [0, 1])),
-        ("uneven-steps", np.ptp(np.diff(b)) > NEAR, ", ".join(f"{place:.2f}" for place in b[:8])),
+        ("uneven-steps", np.ptp(np.diff(b)) > NEAR, ", ".join(f"{place:.2g}" for place in b[:8])),
         ("alpha-range", min(first, 1 - last) < -NEAR),
         ("both-ends-missing", min(first, 1 - last) > NEAR),
         ("start-missing", first > NEAR),

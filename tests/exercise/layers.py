@@ -6,8 +6,8 @@ what it is instead is its cause. Each step is compared with what the steps befor
 it really gave, so that two mistakes are found as easily as one.
 """
 
+import contextlib
 import functools
-import inspect
 import itertools
 from collections import namedtuple
 
@@ -16,7 +16,8 @@ import torch
 from torch.nn import functional as F
 
 from tests.exercise import reference
-from tests.exercise.hints import WrongError, about
+from tests.exercise.card import require_none
+from tests.exercise.hints import WrongError, about, placed
 from tests.exercise.reference import SIZES, equal
 from vae_model import HIDDEN_DIM
 
@@ -24,47 +25,40 @@ COUNT = 5               # images in a batch
 # what comes of a size that is written into the code, if a batch of another size is given
 SIZE_HINTS = {"wrong-shape", "reshape", "batch-reshape", "broadcast", "sizes-do-not-fit"}
 
-NO_TENSOR = {           # what may come back instead of a tensor: hint, and what was seen
-    type(None): ("returns-nothing", "nothing came back (None)"),
-    tuple: ("returns-tuple", "a tuple"), list: ("returns-tuple", "a list"),
-    np.ndarray: ("returns-array", "a NumPy array"),
-}
+NO_TENSOR = {"NoneType": "returns-nothing", "tuple": "returns-tuple", "list": "returns-tuple",
+             "ndarray": "returns-array"}
 
 FUNCTIONS = {           # what may stand between two layers, or behind the last one
     "nothing": torch.clone, "a ReLU": F.relu, "a sigmoid": F.sigmoid, "a tanh": F.tanh,
-    "a ReLU6": F.relu6, "a leaky ReLU": F.leaky_relu, "a GELU": F.gelu, "an ELU": F.elu,
-    "a SiLU": F.silu, "a softplus": F.softplus,
+    "a GELU": F.gelu, "an ELU": F.elu, "a SiLU": F.silu, "a softplus": F.softplus,
     "a softmax": lambda x: x.softmax(-1), "the absolute value": torch.abs, "exp()": torch.exp,
     "a square": torch.square, "rounding": torch.round, "a minimum with 0": lambda x: x.clamp(max=0),
     "clamping to 0 and 1": lambda x: x.clamp(0, 1),
+    "0 or 1 and nothing in between": lambda x: (x > 0).double(),
     "division by its length": lambda x: F.normalize(x, dim=-1),
     "stretching from the least to the greatest value":
         lambda x: (x - x.amin(-1, True)) / (x.amax(-1, True) - x.amin(-1, True)),
-    "a tanh, moved to 0 and 1,": lambda x: (x.tanh() + 1) / 2,
+    "a sigmoid of twice the value, which is (tanh(x) + 1) / 2,": lambda x: F.sigmoid(2 * x),
     "the logarithm of a sigmoid": F.logsigmoid,
     "1 minus a sigmoid, or 1 / (1 + exp(x)) without its minus sign": lambda x: F.sigmoid(-x),
     "1 + exp(-x), a sigmoid without brackets,": lambda x: 1 + torch.exp(-x),
     "a sigmoid and another one": lambda x: x.sigmoid().sigmoid(),
     "a ReLU and a sigmoid": lambda x: x.relu().sigmoid(),
-    "a sigmoid, times 255 without decimals": lambda x: (255 * x.sigmoid()).floor(),
-    "a sigmoid, rounded to black and white": lambda x: x.sigmoid().round(),
 }
 
 
 # What has to stand at a place is a name in FUNCTIONS. There is a hint for each thing that may stand
 # there instead: a name in FUNCTIONS, a straight "line", something "unknown", or anything "other".
 Place = namedtuple("Place", "where asked hints")
-START = Place("in front of {layer}", "nothing",
-              {"other": "input-changed", "unknown": "input-unknown"})
+START = Place("in front of {layer}", "nothing", {
+    "other": "input-changed", "unknown": "input-unknown"})
 BETWEEN = Place("between {before} and {layer}", "a ReLU", {
     "other": "other-activation", "nothing": "relu-missing", "unknown": "input-unknown"})
-MEAN = Place("after {before}", "nothing", {
-    "other": "mean-changed", "a ReLU": "relu-on-mean", "unknown": "end-unknown"})
+MEAN = Place("after {before}", "nothing", {"other": "mean-changed", "unknown": "end-unknown"})
 IMAGE = Place("after {before}", "a sigmoid", {
     "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
-    "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "relu-before-sigmoid",
-    "a sigmoid, times 255 without decimals": "scaled", "line": "scaled",
-    "a sigmoid, rounded to black and white": "scaled"})
+    "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "sigmoid-twice",
+    "line": "scaled", "0 or 1 and nothing in between": "scaled"})
 
 # Each half of the model: its layers, and what stands after the last one.
 Half = namedtuple("Half", "name argument some_input layers end")
@@ -81,38 +75,49 @@ def check_half(half, learner, _right):
         loaded_anew = type(vae) is not learner.module.SimpleVAE
         return answer_to(learner, learner.make_vae() if loaded_anew else vae, half, images)
 
-    inputs = (x, x, x.flip(0), torch.cat([x, x]), *x.split(1))
+    def causes_in(image, *values):
+        calls = watch(vae)
+        with contextlib.suppress(WrongError):
+            ask(image)
+        return causes(half, image[0].double(), calls, *values)
+
     try:
-        values, again, flipped, twice, *alone = learner.in_turn(ask, inputs)
+        values, again, other, twice, *alone = learner.in_turn(
+            ask, (x, x, 1 - x, torch.cat([x, x]), *x.split(1)))
     except WrongError as wrong:
         if wrong.called != shown(half, x) and wrong.hint in SIZE_HINTS:
             wrong.hint, wrong.show_line = "fixed-batch", False
+        elif wrong.hint in ("wrong-shape", "head-missing"):
+            for wrong.hint, wrong.details["what"], name in causes_in(x[:1])[:1]:
+                wrong.line = learner.source.line_with(learner.todo, name)
         raise
     with about(shown(half, x)):
-        if not values.isfinite().all():
-            raise WrongError("not-finite", "values that are infinite or no number (inf or nan)")
+        require_none("values that are infinite or no number (inf or nan)",
+                     [("not-finite", not values.isfinite().all())])
         # asked first, because what is kept between calls spoils all other questions
         learner.require_same(again, values, lambda: ask(x))
-        if equal(flipped, values) and not equal(values.flip(0), values):
-            raise WrongError("kept-between-calls", "the same result for another input")
+        right = torch.from_numpy(getattr(reference, half.name)(x))
+        require_none("the same result for different inputs", (
+            ("one-for-all", any(equal(values, row.expand_as(right)) for row in right)),
+            ("kept-between-calls", equal(other, values) and not equal(values.flip(0), values))))
         if not equal(torch.cat(alone), values):
-            raise WrongError("mixes-images", "other values when each image comes alone")
+            alike = all(equal(ask(x[k].expand_as(x))[k], values[k]) for k in range(COUNT))
+            raise WrongError("one-image" if alike else "mixes-images",
+                             "other values when each image comes alone")
         if not equal(twice, torch.cat([values, values])):
             raise WrongError("fixed-batch", f"other values in a batch of {2 * COUNT}")
-        right = torch.from_numpy(getattr(reference, half.name)(x))
         if not equal(values, right):
-            calls = watch(vae)
-            ask(x[-1:])
-            found = causes(half, x[-1].double(), calls, values[-1])[:3]
-            hint, _, step = found[0]
+            off = (values - right).abs().amax(1)
+            worst = int(off.argmax())
+            found = causes_in(x[worst:worst + 1], values[worst])[:3] or [("unknown", "", "")]
             raise WrongError(
-                hint, f"the right shape {tuple(right.shape)}, but values that are off by up to "
-                f"{(values - right).abs().max():.2g}", what=". ".join(text for _, text, _ in found),
-                line=learner.source.line_with(learner.todo, half.layers[step - 1]))
+                found[0][0], f"the right shape {tuple(right.shape)}, but values that are off by "
+                f"up to {off.max():.2g}", what=". ".join(text for _, text, _ in found),
+                line=learner.source.line_with(learner.todo, found[0][2]))
 
 
-check_encode = functools.partial(check_half, ENCODER)
-check_decode = functools.partial(check_half, DECODER)
+check_encode = placed(functools.partial(check_half, ENCODER))
+check_decode = placed(functools.partial(check_half, DECODER))
 
 
 def shown(half, x):
@@ -122,26 +127,24 @@ def shown(half, x):
 
 def answer_to(learner, vae, half, x):
     """The values that come back for ``x``, in the right shape; or a WrongError."""
-    given, last, argument, called = x.clone(), half.layers[-1], half.argument, shown(half, x)
+    given, last, called = x.clone(), half.layers[-1], shown(half, x)
     answer = learner.call(learner.find(vae, half.name), given, called=called)
     count, width = right = len(x), SIZES[last][1]
-    what = f"As many numbers as a hidden layer has: {last} is left out, or its result is not " \
-           "what is returned"
     if not isinstance(answer, torch.Tensor) or answer.is_complex():
-        hint, seen = NO_TENSOR.get(
-            type(answer), ("returns-other", f"something of the type {type(answer).__name__}"))
-        if inspect.ismethod(answer) or inspect.isbuiltin(answer):
-            hint, seen = "returns-method", f"the method {answer.__name__} itself"
+        kind = type(answer).__name__
+        hint = NO_TENSOR.get(kind, "returns-method" if callable(answer) else "returns-other")
+        seen = f"something of the type {kind}, where a tensor is promised"
     elif answer.shape != right:
         hint = {(width, count): "transposed-batch", (count, HIDDEN_DIM): "head-missing",
-                (count * width,): "batch-lost", (width,): "batch-lost",
-                (1, width): "batch-lost"}.get(tuple(answer.shape), "wrong-shape")
+                **dict.fromkeys([(count * width,), (width,), (1, width)], "batch-lost")}.get(
+                    tuple(answer.shape), "wrong-shape")
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, given):
-        hint, seen = "arguments-changed", f"{argument} is not as before after the call"
+        hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"
     else:
         return plain(answer)
-    raise WrongError(hint, seen, called=called, what=what)
+    raise WrongError(hint, seen, called=called, what="As many numbers as a hidden layer has: "
+                     f"{last} is left out, or its result is not what is returned")
 
 
 def watch(vae):
@@ -167,44 +170,70 @@ def plain(tensor):
 
 
 # --- the cause of wrong values ------------------------------------------------------
-def causes(half, x, calls, values):
-    """The mistakes, one in the use of layers first: a list of (hint, text, step)."""
+def causes(half, x, calls, *values):
+    """The mistakes, one in the use of layers first: a list of (hint, text, layer in question).
+
+    Without ``values``, which have another shape then, layers are all that is looked at.
+    """
     if not calls:
-        return [("layers-unused", "", 1)]
+        return [("layers-unused", "", half.layers[0])] if values else []
     if any(given is None for _, given, _ in calls):
-        return [("unknown", "", 1)]
-    used = [layer for layer, _, _ in calls]
-    found = out_of_order(half.layers, used)
-    rows = [("the input", None, x), *calls, ("the result", values, None)]
-    places = [START, *[BETWEEN] * (len(calls) - 1), *[half.end] * (half.layers[-1] in used)]
+        return []
+    rows = [("the input", None, x), *calls, *(("the result", one, None) for one in values)]
+    found = out_of_order(half, rows)
+    if not values or found and found[0][0] in ("written-out", "own-layer"):
+        return found
+    places = [START, *[BETWEEN] * (len(calls) - 1),
+              *[half.end] * (half.layers[-1] in [name for name, _, _ in calls])]
     for number, place in enumerate(places):
-        step = 3 if place is half.end else max(1, min(number, 2))
-        found += difference(place, rows[:number + 1], *rows[number + 1][:2], step)
-    return found or [("unknown", "", 1)]
+        found += difference(place, rows[:number + 1], *rows[number + 1][:2])
+    return found
 
 
-def out_of_order(layers, used):
+def out_of_order(half, rows):
     """The first layer that is not called in its turn, if there is one: as in ``causes``."""
-    for step, (layer, other) in enumerate(itertools.zip_longest(layers, used), 1):
+    used = [name for name, given, gave in rows if given is not None and gave is not None]
+    for step, (layer, other) in enumerate(itertools.zip_longest(half.layers, used)):
         if other == layer:
             continue
-        if other in layers[:step - 1]:
-            return [("layer-twice", f"{other} is used twice", layers.index(other) + 1)]
-        if other is None or other in layers:
-            hint = "head-missing" if layer == layers[-1] else "layer-skipped"
+        if other in half.layers[:step]:
+            return [("layer-twice", f"{other} is used twice", other)]
+        if other is None or other in half.layers:
+            if layer not in used and len(rows) > step + 1:
+                by_hand = written_out(half, layer, *rows[step:step + 2])
+                if by_hand:
+                    return [("written-out", f"{layer} is written out here, {by_hand}", layer)]
+            hint = "head-missing" if layer == half.layers[-1] else "layer-skipped"
             late = "called too late" if layer in used else "not called"
-            return [(hint, f"{layer} is {late}", step)]
+            return [(hint, f"{layer} is {late}", other or used[-1])]
         hint, asked = "wrong-layer" if other in SIZES else "own-layer", layer or "no further layer"
-        return [(hint, f"{other} is used where {asked} is asked for", min(step, 3))]
+        return [(hint, f"{other} is used where {asked} is asked for", other)]
     return []
 
 
-def difference(place, rows, layer, values, step):
+def written_out(half, layer, row, next_row):
+    """Words for a layer that was computed by hand, wrongly; empty for all else."""
+    (before, _, base), (_, values, _) = row, next_row
+    weight, bias = (reference.loud_weights()[f"{layer}.{name}"].double()
+                    for name in ("weight", "bias"))
+    h = base if before == "the input" else base.relu()
+    if len(h) != weight.shape[1]:
+        return ""
+    tries = {"without its bias": h @ weight.T}
+    if weight.shape == weight.T.shape:
+        tries |= {"with a weight that is not transposed": h @ weight + bias,
+                  "with a weight that is not transposed, and without its bias": h @ weight}
+    after = FUNCTIONS[half.end.asked if layer == half.layers[-1] else "a ReLU"]
+    return next((words for words, gave in tries.items() if equal(values, after(gave))), "")
+
+
+def difference(place, rows, layer, values):
     """What a layer was given, or what came back, if it is not what the place asks for.
 
     ``rows`` are the input and the calls up to here, the list that comes back is as in ``causes``.
     """
     (where, asked, hints), (*earlier, (before, _, base)) = place, rows
+    right, here = FUNCTIONS[asked](base), layer if place is START else before
     names = (name for name in (asked, *FUNCTIONS) if equal(values, FUNCTIONS[name](base)))
     what = kind = next(names, "unknown")
     if what == asked:
@@ -213,28 +242,46 @@ def difference(place, rows, layer, values, step):
         for source, _, gave in earlier:
             if equal(values, gave) or equal(values, FUNCTIONS[asked](gave)):
                 text = f"{layer} is given the result of {source}; that of {before} is not used"
-                return [("result-unused", text, step)]
-            rest = values - FUNCTIONS[asked](base) if values.shape == base.shape else values
+                return [("result-unused", text, here)]
+            rest = values - right if values.shape == base.shape else values
             if equal(rest, gave) or equal(rest, F.relu(gave)):
-                text = f"The result of {source} is added to that of {before}"
-                return [(hints["unknown"], text, step)]
-        line, what = straight_line(values, FUNCTIONS[asked](base)), "something unknown"
-        if line:
-            kind, what = "line", f"{asked} and {line}".removeprefix("nothing and ")
+                return [(hints["unknown"], f"The result of {source} is added to that of {before}",
+                         here)]
+        kind, what = described(values, base, right)
+        what = what.format(asked=asked).removeprefix("nothing and ")
     if what == "nothing":
         what = f"no {asked[2:]}"
     elif asked != "nothing" and asked not in what:
         what += f" instead of {asked}"
     text = f"There is {what} {where.format(before=before, layer=layer)}"
-    return [(hints.get(kind, hints["other"]), text, step)]
+    return [(hints.get(kind, hints["other"]), text, here)]
 
 
-def straight_line(values, base):
-    """Words for ``values = factor * base + shift``, or None."""
-    if values.shape != base.shape or base.min() == base.max():
-        return None
-    factor, shift = np.polyfit(base.ravel(), values.ravel(), 1)
-    if not equal(values, factor * base + shift) or abs(factor) < 1e-9:
-        return None
-    effects = {f"a factor of {factor:.3g}": factor - 1, f"a shift of {shift:.3g}": shift}
-    return " and ".join(words for words, effect in effects.items() if abs(effect) > 1e-3)
+def described(values, base, right):
+    """The kind of a difference, and words for it: values in place of the right ones.
+
+    ``base`` is what the layer before gave.
+    """
+    if values.shape != base.shape or not (values + base).isfinite().all():
+        return "unknown", "something of another size, infinite or no number,"
+    if base.min() < base.max():
+        factor, shift = np.polyfit(right.ravel(), values.ravel(), 1)
+        if equal(values, factor * right + shift) and abs(factor) > 1e-9:
+            effects = {f"a factor of {factor:.3g}": factor - 1, f"a shift of {shift:.3g}": shift}
+            return "line", " and ".join(["{asked}", *(
+                words for words, effect in effects.items() if abs(effect) > 1e-3)])
+    least, most = values.min(), values.max()
+    cases = {
+        "another order of the values": equal(values.sort()[0], right.sort()[0]),
+        f"a clamp to {least:.3g} and {most:.3g}":
+            least < most and equal(values, right.clamp(least, most)),
+        "a factor of 255, without decimals,": (values - 255 * right).abs().max() < 1.01}
+    if any(cases.values()):
+        return "line", "{asked} and " + next(words for words, fits in cases.items() if fits)
+    below = base < 0
+    slopes = values[below] / base[below]
+    if below.any() and equal(values[~below], base[~below]) and np.ptp(slopes) < 1e-3:
+        return "other", "a leaky ReLU"
+    low, high = base.argmin(), base.argmax()
+    return "unknown", (f"something unknown ({base[low]:.3g} became {values[low]:.3g}, "
+                       f"{base[high]:.3g} became {values[high]:.3g})")

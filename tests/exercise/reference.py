@@ -6,6 +6,7 @@ distribution that is wide enough for each ReLU and each layer to matter.
 """
 
 import contextlib
+import copy
 import functools
 
 import numpy as np
@@ -57,8 +58,8 @@ class ReferenceVAE(nn.Module):
     def __init__(self, weights=None):
         super().__init__()
         for layer, sizes in SIZES.items():
-            self.add_module(layer, nn.utils.skip_init(nn.Linear, *sizes))
-        self.load_state_dict(weights or loud_weights())
+            self.add_module(layer, nn.Linear(*sizes, device="meta"))
+        self.load_state_dict(copy.deepcopy(weights or loud_weights()), assign=True)
         self.encoded, self.decoded = [], []
 
     def encode(self, x):

@@ -121,9 +121,23 @@ class SourceFile:
         return max((node.lineno for node in whiles or loops), default=0)
 
     def lines_of(self, todo):
-        """The lines of a TODO's function: pairs of number and text."""
-        return [(line, self.text_of(line)) for node in self.definitions(todo)[-1:]
-                for line in range(node.lineno, node.end_lineno + 1)]
+        """The lines of a TODO's function, without its docstring: pairs of number and text."""
+        return [(line, self.text_of(line).split(" #")[0]) for node in self.definitions(todo)[-1:]
+                for line in range(node.lineno, node.end_lineno + 1)
+                if not (ast.get_docstring(node) and line <= node.body[0].end_lineno
+                        and line >= node.body[0].lineno)]
+
+    def line_like(self, todo, expression, last=False):
+        """The first line of a TODO's function, or the last, that an expression is found in.
+
+        Of several expressions with " || " between them the first that is found counts.
+        """
+        lines = self.lines_of(todo)
+        found = [line for one in expression.split(" || ") for line, text in lines
+                 if re.search(one, text)]
+        if last:
+            found = found[-1:] or [line for line, _ in lines[-1:]]
+        return found[0] if found else self.line(todo)
 
     def mistake_in_text(self, todo, hint, seen):
         """The mistake, if any, that shows in the text of a function whose result is wrong."""

@@ -11,10 +11,7 @@ import types
 import warnings
 from pathlib import Path
 
-# what every job needs is loaded once, before a clock runs
-import imageio.v3  # noqa: F401
 import numpy as np
-import numpy.random
 import torch
 
 import patterns
@@ -24,12 +21,11 @@ from tests.exercise.hints import BY_RESULT, WrongError
 from tests.exercise.interpolate import check_interpolate
 from tests.exercise.layers import check_decode, check_encode
 from tests.exercise.report import Result, wrong_result
-from tests.exercise.todos import BY_NAME, CHALLENGE, DECODE, ENCODE, INTERPOLATE, SourceFile, Todo
+from tests.exercise.todos import BY_NAME, TODOS, SourceFile, Todo
 from tests.exercise.walk import check_walk
 from vae_model import WEIGHTS_FILE
 
-CHECKS = {ENCODE: check_encode, DECODE: check_decode, INTERPOLATE: check_interpolate,
-          CHALLENGE: check_walk}
+CHECKS = dict(zip(TODOS, (check_encode, check_decode, check_interpolate, check_walk)))
 IMPORTS = tuple(sys.path)
 OUTPUT_DIR = patterns.OUTPUT_DIR
 MOST_OUTPUT = 4000      # characters that are kept of what the code prints
@@ -46,8 +42,6 @@ def usual_settings():
     """Undo settings, in whatever file they are, that would change what is computed later."""
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
-    if torch.get_default_device() != torch.device("cpu"):     # setting it imports much
-        torch.set_default_device(None)
     np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
 
 
@@ -73,14 +67,12 @@ class Learner:
         self.module = types.ModuleType("learner_file")
         # paths that begin at the file stay in the folder
         self.module.__file__ = str(self.folder / "latent_starter.py")
-        sys.modules[self.module.__name__] = self.module      # dataclasses and pickle look there
-        sys.argv[:] = [str(self.source.path)]
+        sys.modules["learner_file"] = self.module            # dataclasses and pickle look there
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
-        for set_seed in (torch.default_generator.manual_seed, np.random.seed,  # noqa: NPY002
-                         random.seed):
+        for set_seed in (torch.manual_seed, np.random.seed, random.seed):  # noqa: NPY002
             set_seed(seed)                             # a verdict is the same next time
         try:
-            self.call(exec, self.source.code, self.module.__dict__,
+            self.call(exec, self.source.code, vars(self.module),
                       called=f"python {self.source.path.name}")
         finally:
             vars(self.module).update(self.given)
@@ -113,10 +105,9 @@ class Learner:
     def call(self, function, *arguments, called="", **options):
         """Call something of the learner's in a folder that is whole again for each call."""
         for name in ("outputs", "cwd"):
-            (self.folder / name).mkdir(exist_ok=True)
-        if not (self.folder / "outputs" / WEIGHTS_FILE).exists():      # may be read, not changed
-            with contextlib.suppress(OSError):
-                shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, self.folder / "outputs")
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):             # the weights may be read, not changed
+            shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, self.folder / "outputs")
         os.chdir(self.folder / "cwd")
         output = ShortOutput()
         try:
@@ -173,8 +164,8 @@ def answer(job, folder):
     learner, todo = Learner(SourceFile(job["file"]), folder), BY_NAME.get(job.get("todo"))
     try:
         if job["task"] == "draw":
-            return pictures.draw_frames(learner, OUTPUT_DIR, job["usable"], job["right"],
-                                        job["weights"])
+            outputs = Path(job["outputs"] or OUTPUT_DIR)
+            return {"said": pictures.draw(learner, outputs, job["right"])}
         result = check_todo(learner, todo, set(job["right"])) if todo else check_file(learner)
     except BaseException as error:     # it must be taken neither for a right answer nor a wrong one
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -189,30 +180,28 @@ def check_file(learner):
     try:
         learner.load()
         learner.make_vae()
+        return Result("right")
     except WrongError as wrong:
         return wrong_result(wrong, learner.source)
-    return Result("right")
 
 
 def check_todo(learner, todo, right):
     """The Result on a TODO. What is wrong with the file is not its fault, and said elsewhere."""
-    source, twice = learner.source, learner.source.remark(todo)
     learner.load_again()
     try:
         if todo.owner:
             learner.make_vae()
-        elif source.definitions(todo):
+        elif learner.source.definitions(todo):
             getattr(learner.module, todo.name)
     except (WrongError, AttributeError):
         return Result("unchecked", message="see the file as a whole")
     learner.todo = todo
     try:
         CHECKS[todo](learner, right)
-        return Result("right", remark=twice)
+        return Result("right")
     except WrongError as wrong:
-        if wrong.hint in BY_RESULT:
-            better = source.mistake_in_text(todo, wrong.hint, wrong.seen)
-            if better:
-                better.called, wrong = wrong.called, better
-        wrong.seen = "; ".join(filter(None, [wrong.seen, twice]))
-        return wrong_result(wrong, source, todo)
+        better = wrong.hint in BY_RESULT and \
+            learner.source.mistake_in_text(todo, wrong.hint, wrong.seen)
+        if better:
+            better.called, wrong = wrong.called, better
+        return wrong_result(wrong, learner.source, todo)

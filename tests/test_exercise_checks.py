@@ -23,7 +23,7 @@ from tests.exercise.pictures import layer_by_layer
 from tests.exercise.process import ROOT, Workshop, judge, loss
 from tests.exercise.reference import ReferenceVAE, loud_weights
 from tests.exercise.report import WIDTH, next_step, verdict
-from tests.exercise.todos import CHALLENGE, DECODE, ENCODE, INTERPOLATE, TODOS, SourceFile
+from tests.exercise.todos import CHALLENGE, ENCODE, INTERPOLATE, TODOS, SourceFile
 from tests.stored import ANSWERS, definition, emptied, function_text, put_in, read_solution, stored
 from vae_model import HIDDEN_DIM, LATENT_DIM, VAE, WEIGHTS_FILE
 
@@ -50,7 +50,7 @@ same_layers = pytest.mark.skipif(len(VAE().state_dict()) != len(loud_weights()) 
 @pytest.fixture
 def check(workshop, tmp_path):
     """A function that checks a source text and returns a Judgement."""
-    def make(source, seconds=10, name="latent_starter.py"):
+    def make(source, name="latent_starter.py", seconds=10):
         file = tmp_path / name
         file.write_text(source, encoding="utf-8")
         return judge(file, workshop, seconds)
@@ -79,7 +79,7 @@ def test_every_stored_answer_gets_its_own_hint_or_passes(workshop, tmp_path, ans
 
 
 def test_every_hint_has_a_stored_wrong_answer():
-    elsewhere = {hint for _, hint in FILE_MISTAKES} | {
+    elsewhere = {*FILE_MISTAKES} | {
         "checks-failed", "crashed", "endless", "too-slow", "own-model"}
     assert set(HINTS) - {answer.hint for answer in STORED} - elsewhere == set()
 
@@ -108,43 +108,37 @@ def test_a_malformed_hint_is_named(entry):
 
 
 # --- the file as a whole ------------------------------------------------------------
-def change(old, new):
-    def changed(source):
+def edit(source, *changes):
+    """A source text with each change: a pair of what stands there once and what comes instead."""
+    for old, new in changes:
         assert source.count(old) == 1
-        return source.replace(old, new)
-    return changed
+        source = source.replace(old, new)
+    return source
 
 
-EMPTY = 'def interpolate(vae, pattern_a, pattern_b, num_steps=8):\n    raise NotImplementedError\n'
-FILE_MISTAKES = [
-    (change("def encode(self, x):", "def encode(self, x)"), "syntax-error"),
-    (change("import math", "<<<<<<< HEAD\nimport math"), "merge-marks"),
-    (change("class SimpleVAE(nn.Module)", "class MyVAE(nn.Module)"), "name-missing"),
-    (change("self.encoder_fc1 = nn.Linear(input_dim,", "self.encoder_fc1 = nn.Linear(7,"),
-     "layers-changed"),
-    (change("import math", "import math\nprint(1 / 0)"), "error-on-import"),
-    (lambda source: source + "\ntorch.load(OUTPUT_DIR / 'no_such_weights.pth')\n", "no-such-file"),
-    (lambda source: source + "\0", "unreadable-file"),
-    (lambda source: source + "\n\n" + EMPTY, "raise-left"),
-    (lambda source: put_in(source, DECODE, "pass") + "\n\ndef decode(self, z):\n    return z\n",
-     "misplaced"),
-]
+EMPTY = "def interpolate(vae, pattern_a, pattern_b):\n    raise NotImplementedError\n\n\n"
+FILE_MISTAKES = {
+    "syntax-error": ("def encode(self, x):", "def encode(self, x)"),
+    "merge-marks": ("import math", "<<<<<<< HEAD\nimport math"),
+    "unreadable-file": ("import math", "import math\0"),
+    "error-on-import": ("import math", "import math\n1 / 0"),
+    "no-such-file": ("\n\nclass ", "\nopen(OUTPUT_DIR / 'my_notes.txt')\n\nclass "),
+    "name-missing": ("class SimpleVAE(nn.Module)", "class MyVAE(nn.Module)"),
+    "layers-changed": ("self.fc_mu = nn.Linear(hidden_dim,", "self.fc_mu = nn.Linear(7,"),
+    "misplaced": ("    def decode(self, z):", "def decode(self, z):"),
+    "raise-left": ("def create_latent_walk_", EMPTY + "def create_latent_walk_"),
+}
 
 
-@pytest.mark.parametrize(("spoil", "hint"), FILE_MISTAKES, ids=[hint for _, hint in FILE_MISTAKES])
-def test_a_file_that_cannot_be_used_is_reported(check, spoil, hint):
-    judgement = check(spoil(emptied(SOLUTION, CHALLENGE)))
+@pytest.mark.parametrize("hint", FILE_MISTAKES)
+def test_a_file_that_cannot_be_used_is_reported(check, hint):
+    judgement = check(edit(emptied(SOLUTION, CHALLENGE), FILE_MISTAKES[hint]))
     everything = [judgement.file, *judgement.results.values()]
     assert [one.hint for one in everything if one.state == "wrong"] == [hint], verdict(judgement)
     assert judgement.exit_code == 1
-
-
-def test_an_error_at_the_bottom_is_said_and_all_todos_are_checked(check):
-    judgement = check(put_in(TWO, ENCODE, "def encode(self, x):\n    return x\n") + "\n1 / 0\n")
-    assert judgement.file.hint == "error-on-import", verdict(judgement)
-    assert judgement.names("wrong") == ["encode"]
-    assert judgement.names("right") == ["decode"]
-    assert re.match(r"Next: repair latent_starter.py, line \d\d", next_step(judgement))
+    if judgement.file.state == "wrong":
+        assert judgement.names("unchecked")[:3] == ["encode", "decode", "interpolate"]
+        assert next_step(judgement).startswith("Next: repair latent_starter.py, line ")
 
 
 # --- begun or not --------------------------------------------------------------------
@@ -177,16 +171,10 @@ def test_later_todos_are_checked_before_earlier_ones_work(check):
 
 
 def test_interpolate_has_to_fit_to_ones_own_model(check):
-    encode = ("def encode(self, x):\n"
-              "    h = torch.relu(self.encoder_fc1(x.view(x.size(0), -1)))\n"
-              "    return self.fc_mu(torch.relu(self.encoder_fc2(h)))\n")
-    code = ("def interpolate(vae, pattern_a, pattern_b, num_steps=8):\n"
-            "    with torch.no_grad():\n"
-            "        a, b = vae.encode(pattern_a), vae.encode(pattern_b)\n"
-            "        images = [vae.decode(torch.lerp(a, b, float(t)))\n"
-            "                  for t in np.linspace(0, 1, num_steps)]\n"
-            "    return [image.numpy().reshape(IMAGE_SIZE, -1) for image in images]\n")
-    judgement = check(put_in(put_in(SOLUTION, ENCODE, encode), INTERPOLATE, code))
+    judgement = check(edit(
+        SOLUTION, ("self.encoder_fc1(x)", "self.encoder_fc1(x.view(x.size(0), -1))"),
+        ("vae.encode(torch.stack([pattern_a, pattern_b]))",
+         "vae.encode(pattern_a), vae.encode(pattern_b)")))
     assert judgement.names("wrong") == ["interpolate"]
     assert judgement.results[INTERPOLATE].hint == "own-model"
 
@@ -213,7 +201,7 @@ def test_the_reference_model_does_what_vae_does():
 HARMFUL = {
     "a thread without an end": "threading.Thread(target=time.sleep, args=(99,)).start()",
     "floods the screen": "os.system('head -c 3000000 /dev/zero')\n"
-                         "    for number in range(10**6): print('row', number)",
+                         "    for number in range(10**4): print('row', number)",
     "deletes its folder": "os.chdir('/'); shutil.rmtree(OUTPUT_DIR.parent)",
     "changes settings": "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)\n"
                         "    np.seterr(all='raise'); warnings.simplefilter('error')\n"
@@ -225,8 +213,8 @@ HARMFUL = {
 def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body):
     modules = "os, sys, time, shutil, threading, warnings"
     source = put_in(TWO, ENCODE, f"def encode(self, x):\n    import {modules}\n    {body}\n")
-    judgement = check(change("hidden = torch.relu(self.decoder_fc1(z))",      # warns, no error
-                             "1 / np.zeros(1); hidden = torch.relu(self.decoder_fc1(z))")(source))
+    first = "hidden = torch.relu(self.decoder_fc1(z))"
+    judgement = check(edit(source, (first, f"1 / np.zeros(1); {first}")))     # warns, no error
     assert judgement.results[ENCODE].hint == "returns-nothing", verdict(judgement)
     assert judgement.names("right") == ["decode"], verdict(judgement)
     assert judgement.names("to do") == ["interpolate", CHALLENGE.name]
@@ -337,8 +325,8 @@ def test_the_table_has_a_line_for_each_file(one_workshop, tmp_path, capsys):
 
 @same_layers
 def test_a_wrong_answer_is_drawn_too_and_nothing_more(check, workshop, tmp_path):
-    wrong = change("torch.sigmoid(self.decoder_out(hidden))", "self.decoder_out(hidden)")
-    judgement = check(wrong(emptied(SOLUTION, CHALLENGE)), name="other.py")
+    judgement = check(edit(emptied(SOLUTION, CHALLENGE), ("torch.sigmoid(self.decoder_out(hidden))",
+                                                          "self.decoder_out(hidden)")), "other.py")
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     torch.save(VAE().state_dict(), outputs / WEIGHTS_FILE)
@@ -363,7 +351,7 @@ def test_a_crash_and_a_loop_without_an_end_leave_the_other_todos_their_verdicts(
     loop = function_text(SOLUTION, CHALLENGE).replace(
         "    pictures = []", "    pictures = []\n    while len(pictures) < 9:\n"
         "        try: vae.decode(vae.encode(patterns))\n        except BaseException: pass")
-    judgement = check(put_in(put_in(TWO, CHALLENGE, loop), ENCODE, crash), 0.5)
+    judgement = check(put_in(put_in(TWO, CHALLENGE, loop), ENCODE, crash), seconds=0.5)
     assert [one.hint for one in judgement.results.values()] == ["crashed", "", "", "endless"]
     assert judgement.names("right") == ["decode"]
     assert "while len(pictures) < 9:" in judgement.results[CHALLENGE].message

@@ -31,13 +31,6 @@ OUTPUT_DIR = patterns.OUTPUT_DIR
 MOST_OUTPUT = 4000      # characters that are kept of what the code prints
 
 
-def prepare(folder):
-    """Make the process ready for jobs: the learner's code writes in a folder of its own."""
-    patterns.OUTPUT_DIR = folder / "outputs"         # the learner's file imports it from there
-    usual_settings()
-    reference.decode(reference.encode(reference.some_patterns(1)))       # no job pays for the first
-
-
 def usual_settings():
     """Undo settings, in whatever file they are, that would change what is computed later."""
     torch.set_grad_enabled(True)
@@ -76,11 +69,6 @@ class Learner:
                       called=f"python {self.source.path.name}")
         finally:
             vars(self.module).update(self.given)
-
-    def load_again(self, seed=1):
-        """Forget what the file keeps. An error at its bottom leaves what stands above it."""
-        with contextlib.suppress(WrongError):
-            self.load(seed)
 
     def find(self, owner, name):
         """A function or a class of the learner's."""
@@ -136,8 +124,8 @@ class Learner:
                 answers.append(check(case))
             except WrongError as wrong:
                 if answers:
-                    self.load_again()
                     with contextlib.suppress(WrongError):
+                        self.load()
                         check(case)
                         wrong.hint, wrong.show_line, wrong.line = "kept-between-calls", False, None
                         wrong.seen += ", unless this is the first call"
@@ -148,7 +136,7 @@ class Learner:
         """Raise a WrongError if a second call gave something else than the first. If a first call
         gives the same with another seed, nothing random is in it."""
         if not reference.equal(again, values):
-            self.load_again(seed=2)
+            self.load(seed=2)
             kept = reference.equal(ask(), values)
             raise WrongError("kept-between-calls" if kept else "random",
                              "another result when called again with the same input")
@@ -161,47 +149,31 @@ class Learner:
 # --- jobs -------------------------------------------------------------------------------
 def answer(job, folder):
     """Do a job: the message on a TODO or on the file as a whole, or on what was drawn."""
+    usual_settings()
     learner, todo = Learner(SourceFile(job["file"]), folder), BY_NAME.get(job.get("todo"))
     try:
         if job["task"] == "draw":
             outputs = Path(job["outputs"] or OUTPUT_DIR)
             return {"said": pictures.draw(learner, outputs, job["right"])}
-        result = check_todo(learner, todo, set(job["right"])) if todo else check_file(learner)
+        result = check(learner, todo, set(job["right"]))
     except BaseException as error:     # it must be taken neither for a right answer nor a wrong one
         place = traceback.extract_tb(error.__traceback__)[-1]
         seen = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
         result = wrong_result(WrongError("checks-failed", seen), learner.source, todo)
-    usual_settings()
     return {"result": vars(result), "printed": learner.printed}
 
 
-def check_file(learner):
-    """The Result on the file as a whole: can it be loaded, and does it make its model?"""
+def check(learner, todo, right):
+    """The Result on a TODO; without one, on the file: can it be loaded, and make its model?"""
     try:
         learner.load()
         learner.make_vae()
+        learner.todo = todo
+        if todo:
+            CHECKS[todo](learner, right)
         return Result("right")
     except WrongError as wrong:
-        return wrong_result(wrong, learner.source)
-
-
-def check_todo(learner, todo, right):
-    """The Result on a TODO. What is wrong with the file is not its fault, and said elsewhere."""
-    learner.load_again()
-    try:
-        if todo.owner:
-            learner.make_vae()
-        elif learner.source.definitions(todo):
-            getattr(learner.module, todo.name)
-    except (WrongError, AttributeError):
-        return Result("unchecked", message="see the file as a whole")
-    learner.todo = todo
-    try:
-        CHECKS[todo](learner, right)
-        return Result("right")
-    except WrongError as wrong:
-        better = wrong.hint in BY_RESULT and \
-            learner.source.mistake_in_text(todo, wrong.hint, wrong.seen)
-        if better:
+        if todo and wrong.hint in BY_RESULT:
+            better = learner.source.mistake_in_text(todo, wrong.hint, wrong.seen) or wrong
             better.called, wrong = wrong.called, better
         return wrong_result(wrong, learner.source, todo)

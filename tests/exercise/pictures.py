@@ -27,8 +27,8 @@ def draw(learner, outputs, right):
     images, labels = generate_patterns(len(PATTERN_TYPES), SEED)      # one of each type
     patterns = torch.from_numpy(images[labels.argsort()])
     pairs = list(zip(patterns, patterns.roll(-1, dims=0)))
-    learner.load_again()
     try:
+        learner.load()
         trained = load_model(outputs / WEIGHTS_FILE)
         vae = learner.make_vae(layer_by_layer(trained))
     except ModelError as error:

@@ -121,17 +121,16 @@ class Judgement:
 def judge(path, workshop, seconds=SECONDS):
     """Check a learner's file in a workshop; returns a Judgement and never raises for the file."""
     judgement = Judgement(SourceFile(path))
-    usable = judgement.file.state == "right"
 
     def check(name):
         message = workshop.run(seconds, task="check", todo=name, file=str(judgement.source.path),
                                right=judgement.names("right"))
         judgement.printed |= message["printed"]
-        return Result(**message["result"]), "lost" not in message
+        return Result(**message["result"])
 
-    if usable:
-        judgement.file, usable = check("")
+    if not judgement.source.problem:
+        judgement.file = check("")
     for name in judgement.names("begun"):
-        judgement.results[BY_NAME[name]] = check(name)[0] if usable else Result(
-            "unchecked", message="see the file as a whole")
+        judgement.results[BY_NAME[name]] = check(name) if judgement.file.state == "right" else \
+            Result("unchecked", message="see the file as a whole")
     return judgement

@@ -24,7 +24,8 @@ def judgement(request, workshop):
     try:
         return judge(file, workshop)
     except SystemExit as error:
-        pytest.fail(str(error), pytrace=False)
+        why = str(error)
+    pytest.fail(why, pytrace=False)
 
 
 @pytest.fixture(autouse=True)

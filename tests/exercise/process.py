@@ -24,8 +24,8 @@ from tests.exercise.todos import BY_NAME, TODOS, SourceFile
 
 MARK = "@exercise "      # how the line of a message begins; others are Python's own words
 SECONDS = 5              # for one job
-REMEDY = ("Activate the environment that you installed it in (.venv), or run: "
-          "python -m pip install -r requirements.txt")
+REMEDY = (f"That was {sys.executable}. Activate the environment that you installed it in (.venv), "
+          "or run: python -m pip install -r requirements.txt")
 
 
 class Workshop:

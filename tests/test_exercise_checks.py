@@ -348,9 +348,12 @@ def test_unfit_weights_are_answered_with_a_sentence(check, workshop, tmp_path, u
 # --- last, because each loss costs a new process if another test follows -------------------
 def test_a_crash_and_a_loop_without_an_end_leave_the_other_todos_their_verdicts(check):
     crash = "def encode(self, x):\n    import os\n    os.kill(os.getpid(), 9)\n"
-    loop = function_text(SOLUTION, CHALLENGE).replace(
-        "    pictures = []", "    pictures = []\n    while len(pictures) < 9:\n"
-        "        try: vae.decode(vae.encode(patterns))\n        except BaseException: pass")
+    loop = function_text(SOLUTION, CHALLENGE).replace("    pictures = []", """    pictures = []
+    def helper():
+        vae.decode(vae.encode(patterns))
+    while len(pictures) < 9:
+        try: helper()
+        except BaseException: pass""")
     judgement = check(put_in(put_in(TWO, CHALLENGE, loop), ENCODE, crash), seconds=0.5)
     assert [one.hint for one in judgement.results.values()] == ["crashed", "", "", "endless"]
     assert judgement.names("right") == ["decode"]

@@ -38,14 +38,6 @@ def usual_settings():
     np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
 
 
-class ShortOutput(io.StringIO):
-    """Keeps the first characters written to it: a loop without an end may print, too."""
-
-    def write(self, text):
-        super().write(text[:max(0, MOST_OUTPUT - self.tell())])
-        return len(text)
-
-
 class Learner:
     """A learner's file; whatever goes wrong in it becomes a WrongError."""
 
@@ -97,7 +89,7 @@ class Learner:
         with contextlib.suppress(OSError):             # the weights may be read, not changed
             shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, self.folder / "outputs")
         os.chdir(self.folder / "cwd")
-        output = ShortOutput()
+        output = io.StringIO()
         try:
             with (contextlib.redirect_stdout(output), contextlib.redirect_stderr(output),
                   warnings.catch_warnings()):
@@ -107,9 +99,9 @@ class Learner:
             wrong.called = called
             raise wrong from None
         finally:
-            if output.tell():
+            if output.getvalue():
                 name = self.todo.name if self.todo else "the file itself"
-                self.printed.setdefault(name, output.getvalue())
+                self.printed.setdefault(name, output.getvalue()[:MOST_OUTPUT])
             usual_settings()
 
     def in_turn(self, check, cases):

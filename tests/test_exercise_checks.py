@@ -330,9 +330,12 @@ def test_a_wrong_answer_is_drawn_too_and_nothing_more(check, workshop, tmp_path)
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     torch.save(VAE().state_dict(), outputs / WEIGHTS_FILE)
-    run.show(judgement, workshop, outputs)
+    assert run.show(judgement, workshop, outputs).count("Drawn: ") == 2
     assert {path.name for path in outputs.iterdir()} == {
         WEIGHTS_FILE, "other_interpolation.png", "other_interpolation.gif"}
+    (outputs / "other_interpolation.gif").unlink()
+    (outputs / "other_interpolation.gif").mkdir()
+    assert "cannot be written" in run.show(judgement, workshop, outputs)
 
 
 @pytest.mark.parametrize("unfit", ["missing", "foreign", "unreadable"])

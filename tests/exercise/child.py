@@ -24,7 +24,7 @@ FILE_SIZE = 50 << 20     # bytes of the largest file it may write
 
 def main(folder):
     patterns.OUTPUT_DIR = folder / "outputs"           # the learner's file imports it from there
-    reference.decode(reference.encode(reference.some_patterns(1)))     # no job pays for the first
+    reference.decode(reference.encode(reference.some_patterns(1)))     # the first one is slow
     jobs = os.fdopen(os.dup(0), encoding="utf-8")
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)       # whoever asks the keyboard gets nothing
@@ -43,7 +43,7 @@ def main(folder):
 
 
 def limit(messages):
-    """Keep the learner's code from filling the computer; a crash leaves a word on its place."""
+    """Keep the learner's code from filling the computer; a crash leaves its line."""
     del sys.breakpointhook                           # a debugger would wait for a person
     os._exit = os.fork = sys.exit                    # an exception, for which a line can be named
     faulthandler.enable(messages, all_threads=False)
@@ -57,10 +57,10 @@ def limit(messages):
 
 
 def set_alarm(seconds, messages):
-    """Let the process end in so many seconds, after a word on where it was; 0 calls that off.
+    """Let the process end in so many seconds and write down the line it was in; 0 calls that off.
 
-    A signal stops the code that is looked at. The timer of faulthandler, all that Windows
-    has, looks at it while it runs, and loses the place now and then.
+    A signal stops the code first. Windows has only the timer of faulthandler, which reads the
+    line while the code runs, and now and then misses it.
     """
     if hasattr(signal, "setitimer"):
         faulthandler.register(signal.SIGALRM, messages, all_threads=False, chain=True)

@@ -1,7 +1,7 @@
 """The process in which the learner's code runs, seen from outside; nothing here needs torch.
 
 One Python process imports torch once and does one job after the other. It is started
-again only if a job takes it along: a loop without an end, or a crash.
+again only if a job ends it: a loop without an end, or a crash.
 
 A job is a dict: a file, and what to do with it, "check" with the name of a TODO ("" for
 the file as a whole) or "draw". It is answered by one message, a dict again.
@@ -55,7 +55,7 @@ class Workshop:
             words = words[max(0, words.rfind(f'File "{ROOT}')):].strip()
             if "ModuleNotFoundError" in words:
                 words += f"\n{REMEDY}"
-            raise SystemExit(f"The checks cannot start. Python says:\n{words}")
+            raise SystemExit(f"The checks cannot start. Python's message:\n{words}")
 
     def stop(self):
         if self.process:
@@ -63,7 +63,7 @@ class Workshop:
             self.process.communicate()          # closes its pipes, and waits
 
     def receive(self):
-        """The next message, or None if the process ends, and what Python itself said before."""
+        """The next message, or None if the process ends, and the other lines in front of it."""
         words = ""
         for line in self.process.stdout:
             if line.startswith(MARK):
@@ -75,7 +75,7 @@ class Workshop:
         """Do a job; returns the message on it."""
         if not self.process or self.process.poll() is not None:      # lost with the last job
             self.start()
-        with contextlib.suppress(OSError):             # it ends just now: hear what it said
+        with contextlib.suppress(OSError):             # it ends just now
             self.process.stdin.write(json.dumps(job | {"seconds": seconds}) + "\n")
             self.process.stdin.flush()
         message, words = self.receive()
@@ -83,7 +83,7 @@ class Workshop:
 
 
 def loss(job, code, words, seconds):
-    """The message on a job that took the process along, by what Python said in the end."""
+    """The message on a job that ended the process, with an exit code and last words of Python."""
     source, todo = SourceFile(job["file"]), BY_NAME.get(job.get("todo"))
     frame = rf'{re.escape(ascii_only(source.path.name))}", line (\d+) in (\S+)'
     places = re.findall(frame, words)                                 # innermost first

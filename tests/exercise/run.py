@@ -14,10 +14,13 @@ def check(file):
     from tests.exercise.process import Workshop, judge
     from tests.exercise.report import next_step, verdict
 
-    with Workshop() as workshop:
-        judgement = judge(file, workshop)
-        print(verdict(judgement), end="\n\n", flush=True)     # drawing takes a moment longer
-        lines = [show(judgement, workshop), next_step(judgement)]
+    try:
+        with Workshop() as workshop:
+            judgement = judge(file, workshop)
+            print(verdict(judgement), end="\n\n", flush=True)     # drawing takes a moment longer
+            lines = [show(judgement, workshop), next_step(judgement)]
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
     print("\n".join(filter(None, lines)))
     sys.exit(judgement.exit_code)
 

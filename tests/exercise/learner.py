@@ -51,7 +51,6 @@ class Learner:
         self.module = types.ModuleType("learner_file")
         # paths that begin at the file stay in the folder
         self.module.__file__ = str(self.folder / "latent_starter.py")
-        sys.modules["learner_file"] = self.module            # dataclasses and pickle look there
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
         try:
             self.call(exec, self.source.code, vars(self.module),

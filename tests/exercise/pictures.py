@@ -15,7 +15,7 @@ from patterns import IMAGE_SIZE, PATTERN_TYPES, generate_patterns, grid_figure, 
 from tests.exercise.hints import WrongError
 from tests.exercise.reference import interpolate, loud_weights
 from tests.exercise.todos import CHALLENGE
-from vae_model import WEIGHTS_FILE, ModelError, load_model
+from vae_model import WEIGHTS_FILE, load_model
 
 SEED = 7                 # of the patterns that are drawn; training never saw them
 MORPH_STEPS = 16         # of my_interpolation.gif, one way
@@ -27,15 +27,13 @@ def draw(learner, outputs, right):
     images, labels = generate_patterns(len(PATTERN_TYPES), SEED)      # one of each type
     patterns = torch.from_numpy(images[labels.argsort()])
     pairs = list(zip(patterns, patterns.roll(-1, dims=0)))
+    learner.load()
     try:
-        learner.load()
         trained = load_model(outputs / WEIGHTS_FILE)
         vae = learner.make_vae(layer_by_layer(trained))
-    except ModelError as error:
-        return f"No picture: {error}"
     except (WrongError, ValueError):
-        return ("No picture: the last model was trained with other layers than SimpleVAE has. Run "
-                "python latent_space_exploration.py once more, without options or edits")
+        return (f"No picture: {outputs / WEIGHTS_FILE} is missing, or its layers are not those of "
+                "SimpleVAE. Run python latent_space_exploration.py, without options or edits")
     try:
         mine = np.stack([morph(learner, vae, pair) for pair in pairs])
     except Exception:

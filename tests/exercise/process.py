@@ -96,7 +96,7 @@ def loss(job, code, words, seconds):
         hint, seen = ("endless" if loop else "too-slow"), f"no end after {seconds:g} seconds"
         line = loop or line
     wrong = WrongError(hint, seen, line=line, show_line=bool(line))
-    return {"lost": True, "result": vars(wrong_result(wrong, source, todo)), "printed": {}}
+    return {"result": vars(wrong_result(wrong, source, todo)), "printed": {}}
 
 
 # --- one file ---------------------------------------------------------------------

@@ -35,8 +35,6 @@ def show(judgement, workshop, outputs=""):
         return ""
     message = workshop.run(10, task="draw", file=str(judgement.source.path),
                            right=judgement.names("right"), outputs=str(outputs))
-    if "lost" in message:
-        return "No picture: your code did not end when it was run with the trained weights."
     return message.get("said") or f"No picture:\n{message['result']['message']}"
 
 

@@ -8,6 +8,7 @@ import ast
 import contextlib
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -157,6 +158,7 @@ def test_a_fresh_starter_has_four_todos(check, workshop):
     assert judgement.exit_code == 0
     assert next_step(judgement).startswith("Next: TODO 1, encode (")
     assert run.show(judgement, workshop) == ""
+    assert check(emptied(STARTER, *TODOS) + "\n1 / 0\n").exit_code == 1
 
 
 @pytest.mark.skipif("EXERCISE_HANDOUT" not in os.environ, reason="only before it is handed out")
@@ -312,17 +314,21 @@ def test_the_starter_and_pytest_say_the_same(one_workshop, monkeypatch, tmp_path
         assert printed.partition("TODO 2")[0] in said and step in said
 
 
-def test_the_table_has_a_line_for_each_file(one_workshop, tmp_path, capsys):
+def test_the_table_has_a_line_for_each_file(one_workshop, monkeypatch, tmp_path, capsys):
     for name, text in {"a.py": f"import solutions.latent_solution\n{emptied(SOLUTION, *TODOS)}",
                        "b.py": "import math\nmath.pi = = 3\n"}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert run.table([str(tmp_path / name) for name in ("a.py", "b.py")]) == 0
-    heading, empty, unreadable = capsys.readouterr().out.splitlines()
+    for names, code in (("a.py", "b.py"), 0), (("a.py", "b.py", "missing.py"), 1):
+        files = [str(tmp_path / name) for name in names]
+        monkeypatch.setattr(sys, "argv", ["python -m tests.exercise", "--table", *files])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module("tests.exercise", run_name="__main__")
+        assert ended.value.code == code
+        heading, empty, unreadable, *missing = capsys.readouterr().out.splitlines()
     assert heading.startswith("file,encode,decode,interpolate,")
     assert empty.endswith("a.py,to do,to do,to do,to do,0,,solutions.latent_solution")
     assert ",0,\"line 2: Python cannot read the file" in unreadable
-    assert run.table([str(tmp_path / "missing.py")]) == 1
-    assert capsys.readouterr().out.endswith(",0,there is no such file,\n")
+    assert missing[0].endswith(",0,there is no such file,")
 
 
 @same_layers

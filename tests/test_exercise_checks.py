@@ -253,12 +253,13 @@ def test_a_process_that_cannot_start_is_not_blamed_on_the_learner(monkeypatch, t
         assert words in str(ended.value)
 
 
+@pytest.mark.parametrize("command", [run.check, run.table])
 @pytest.mark.parametrize("name", ["inspect.py", "torch.py", "random.py"])
-def test_a_file_that_hides_a_module_is_named(monkeypatch, tmp_path, name):
+def test_a_file_that_hides_a_module_is_named(monkeypatch, tmp_path, name, command):
     monkeypatch.setattr(run, "ROOT", tmp_path)
     (tmp_path / name).touch()
     with pytest.raises(SystemExit, match=f"{name} hides the module"):
-        run.check(STARTER_FILE)
+        command(STARTER_FILE)
 
 
 @same_layers
@@ -270,7 +271,7 @@ def test_the_program_in_a_folder_whose_other_files_print_and_set_what_they_shoul
         text = (ROOT / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(f"{text}\n{line}\n", encoding="utf-8")
     mine = "1 / np.zeros(1)\nimport matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()\n" \
-           "if __name__ == '__main__':\n    print('mine')\n"
+           "torch.load(OUTPUT_DIR / 'vae_weights.pth')\nif __name__ == '__main__':\n    print()\n"
     (tmp_path / "latent_starter.py").write_text(f"{SOLUTION}\n{mine}", encoding="utf-8")
     (tmp_path / "outputs").mkdir()
     torch.save(VAE().state_dict(), tmp_path / "outputs" / WEIGHTS_FILE)
@@ -315,7 +316,8 @@ def test_the_starter_and_pytest_say_the_same(one_workshop, monkeypatch, tmp_path
 
 
 def test_the_table_has_a_line_for_each_file(one_workshop, monkeypatch, tmp_path, capsys):
-    for name, text in {"a.py": f"import solutions.latent_solution\n{emptied(SOLUTION, *TODOS)}",
+    imports = "import file_beside_it\nimport solutions.latent_solution\n"
+    for name, text in {"a.py": imports + emptied(SOLUTION, *TODOS), "file_beside_it.py": "",
                        "b.py": "import math\nmath.pi = = 3\n"}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     for names, code in (("a.py", "b.py"), 0), (("a.py", "b.py", "missing.py"), 1):

@@ -204,6 +204,7 @@ HARMFUL = {
     "floods the screen": "os.system('head -c 3000000 /dev/zero')\n"
                          "    for number in range(10**4): print('row', number)",
     "takes two gigabytes": "torch.empty(2**29)",
+    "ends the process": "os._exit(3)",
     "deletes its folder": "os.chdir('/'); shutil.rmtree(OUTPUT_DIR.parent)",
     "changes settings": "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)\n"
                         "    np.seterr(all='raise'); warnings.simplefilter('error')\n"
@@ -217,8 +218,10 @@ def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body):
     source = put_in(TWO, ENCODE, f"def encode(self, x):\n    import {modules}\n    {body}\n")
     first = "hidden = torch.relu(self.decoder_fc1(z))"
     judgement = check(edit(source, (first, f"1 / np.zeros(1); {first}")))     # warns, no error
-    refused = "empty" in body and sys.platform == "linux"
-    assert judgement.results[ENCODE].hint == ("memory" if refused else "returns-nothing")
+    refused = {"os._exit(3)": "exits"}
+    if sys.platform == "linux":
+        refused["torch.empty(2**29)"] = "memory"
+    assert judgement.results[ENCODE].hint == refused.get(body, "returns-nothing")
     assert judgement.names("right") == ["decode"], verdict(judgement)
     assert judgement.names("to do") == ["interpolate", CHALLENGE.name]
     lines = verdict(judgement).splitlines()

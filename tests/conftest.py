@@ -29,6 +29,15 @@ def short_run():
 
 
 # --- exercise 3 -----------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def workshop():
+    """The process in which all answers to exercise 3 are checked."""
+    from tests.exercise.process import Workshop
+
+    with Workshop() as shop:
+        yield shop
+
+
 def pytest_addoption(parser):
     parser.addoption("--starter", metavar="FILE", action="append",
                      help="check this file in tests/test_exercise.py instead of latent_starter.py")

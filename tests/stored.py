@@ -15,28 +15,15 @@ the factor that enlarges a picture to 256 pixels.
 import ast
 import functools
 import re
-from dataclasses import dataclass
+from collections import namedtuple
 from pathlib import Path
 
 from tests.exercise.process import ROOT
-from tests.exercise.todos import TODOS, Todo
+from tests.exercise.todos import TODOS
 
 ANSWERS = Path(__file__).parent / "exercise" / "answers"
 FILES = ("encode", "decode", "interpolate", "walk")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One stored answer to a TODO; ``hint`` is empty for a right one."""
-
-    todo: Todo
-    title: str
-    hint: str
-    code: str
-
-    @property
-    def id(self):
-        return f"{self.todo.name}: {self.title} ({self.hint or 'right'})"
+Answer = namedtuple("Answer", "todo title hint code")       # the hint is empty for a right one
 
 
 def read_solution():
@@ -47,24 +34,22 @@ def read_solution():
 
 def stored():
     """All stored answers."""
-    solution = read_solution()
-    return [answer for todo, name in zip(TODOS, FILES)
-            for answer in read(ANSWERS / f"{name}.txt", todo, function_text(solution, todo))]
-
-
-def read(file, todo, solution):
-    """Yield the answers of one file."""
-    text = file.read_text(encoding="utf-8").replace("SCALE", "-(-256 // IMAGE_SIZE)")
-    base = solution
-    for section in re.split(r"^== ", text, flags=re.MULTILINE)[1:]:
-        heading, body = section.split("\n", 1)
-        kind, _, title = heading.partition(": ")
-        body = body.strip("\n")
-        if kind.startswith("base"):
-            base = body or solution
-        else:
-            code = edited(base, body, title) if body.startswith("- ") else body
-            yield Answer(todo, title, kind.removeprefix("wrong ").removeprefix("right"), code)
+    answers = []
+    for todo, name in zip(TODOS, FILES):
+        text = (ANSWERS / f"{name}.txt").read_text(encoding="utf-8")
+        text = text.replace("SCALE", "-(-256 // IMAGE_SIZE)")
+        base = solution = function_text(read_solution(), todo)
+        for section in re.split(r"^== ", text, flags=re.MULTILINE)[1:]:
+            heading, body = section.split("\n", 1)
+            kind, _, title = heading.partition(": ")
+            body = body.strip("\n")
+            if kind.startswith("base"):
+                base = body or solution
+            else:
+                hint = kind.removeprefix("wrong ").removeprefix("right")
+                code = edited(base, body, title) if body.startswith("- ") else body
+                answers.append(Answer(todo, title, hint, code))
+    return answers
 
 
 def edited(code, edit, title):
@@ -87,10 +72,8 @@ def function_text(source, todo):
 
 @functools.cache
 def definition(source, todo):
-    inside = ast.parse(source)
-    if todo.owner:
-        inside = next(node for node in inside.body if isinstance(node, ast.ClassDef))
-    return next(node for node in inside.body
+    """The node of a TODO's function."""
+    return next(node for node in ast.walk(ast.parse(source))
                 if isinstance(node, ast.FunctionDef) and node.name == todo.name)
 
 
@@ -109,6 +92,5 @@ def emptied(source, *todos):
     """A source text whose TODOs are not begun."""
     for todo in todos:
         head = function_text(source, todo).splitlines()[0]
-        source = put_in(source, todo,
-                        f'{head}\n    """{todo.label}"""\n    raise NotImplementedError')
+        source = put_in(source, todo, f"{head}\n    raise NotImplementedError")
     return source

@@ -12,20 +12,20 @@ import pytest
 if __name__ == "__main__":
     sys.exit("Run it with pytest: python -m pytest tests/test_exercise.py")
 
-from tests.exercise.process import ROOT, LostError, Workshop, judge
+from tests.exercise.process import ROOT, judge
 from tests.exercise.report import next_step, told, verdict
 from tests.exercise.todos import TODOS
 
 
 @pytest.fixture(scope="module")
-def judgement(request):
+def judgement(request, workshop):
     """What the checks say about the starter, or about the file of ``--starter``."""
     file, = request.config.getoption("--starter") or [ROOT / "latent_starter.py"]
     try:
-        with Workshop() as workshop:
-            return judge(file, workshop)
-    except LostError as error:
-        pytest.fail(str(error), pytrace=False)
+        return judge(file, workshop)
+    except SystemExit as error:
+        why = str(error)
+    pytest.fail(why, pytrace=False)
 
 
 @pytest.fixture(autouse=True)

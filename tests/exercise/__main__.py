@@ -5,12 +5,14 @@
 """
 
 import argparse
+import sys
 
 from tests.exercise.run import check, table
 
 parser = argparse.ArgumentParser(
     prog="python -m tests.exercise", description="Check files of exercise 3. The exit code is 1 "
-    "if anything is wrong, 0 if all is right or still to do.")
+    "if anything is wrong, 0 if all is right or still to do. With --table it is 1 if there is "
+    "no such file, else 0.")
 parser.add_argument("files", nargs="+", metavar="FILE")
 parser.add_argument("--table", action="store_true",
                     help="print a csv: file, four states, points, first cause, imports that tell")
@@ -18,8 +20,7 @@ parser.add_argument("--table", action="store_true",
 if __name__ == "__main__":
     options = parser.parse_args()
     if options.table:
-        table(options.files)
-    elif len(options.files) > 1:
+        sys.exit(table(options.files))
+    if len(options.files) > 1:
         parser.error("several files need --table")
-    else:
-        check(options.files[0])
+    check(options.files[0])

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import random
 import shutil
 import sys
 import traceback
@@ -11,10 +10,7 @@ import types
 import warnings
 from pathlib import Path
 
-# what every job needs is loaded once, before a clock runs
-import imageio.v3  # noqa: F401
 import numpy as np
-import numpy.random
 import torch
 
 import patterns
@@ -24,39 +20,21 @@ from tests.exercise.hints import BY_RESULT, WrongError
 from tests.exercise.interpolate import check_interpolate
 from tests.exercise.layers import check_decode, check_encode
 from tests.exercise.report import Result, wrong_result
-from tests.exercise.todos import BY_NAME, CHALLENGE, DECODE, ENCODE, INTERPOLATE, SourceFile, Todo
+from tests.exercise.todos import BY_NAME, TODOS, SourceFile, Todo
 from tests.exercise.walk import check_walk
 from vae_model import WEIGHTS_FILE
 
-CHECKS = {ENCODE: check_encode, DECODE: check_decode, INTERPOLATE: check_interpolate,
-          CHALLENGE: check_walk}
+CHECKS = dict(zip(TODOS, (check_encode, check_decode, check_interpolate, check_walk)))
 IMPORTS = tuple(sys.path)
 OUTPUT_DIR = patterns.OUTPUT_DIR
 MOST_OUTPUT = 4000      # characters that are kept of what the code prints
-
-
-def prepare(folder):
-    """Make the process ready for jobs: the learner's code writes in a folder of its own."""
-    patterns.OUTPUT_DIR = folder / "outputs"         # the learner's file imports it from there
-    usual_settings()
-    reference.decode(reference.encode(reference.some_patterns(1)))       # no job pays for the first
 
 
 def usual_settings():
     """Undo settings, in whatever file they are, that would change what is computed later."""
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
-    if torch.get_default_device() != torch.device("cpu"):     # setting it imports much
-        torch.set_default_device(None)
     np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
-
-
-class ShortOutput(io.StringIO):
-    """Keeps the first characters written to it: a loop without an end may print, too."""
-
-    def write(self, text):
-        super().write(text[:max(0, MOST_OUTPUT - self.tell())])
-        return len(text)
 
 
 class Learner:
@@ -68,27 +46,17 @@ class Learner:
         self.given = {}              # what takes the place of a function that is not right yet
         self.printed = {}            # name of a function: what its first call printed
 
-    def load(self, seed=1):
+    def load(self):
         """Run the file from top to bottom, as an import would."""
         self.module = types.ModuleType("learner_file")
         # paths that begin at the file stay in the folder
         self.module.__file__ = str(self.folder / "latent_starter.py")
-        sys.modules[self.module.__name__] = self.module      # dataclasses and pickle look there
-        sys.argv[:] = [str(self.source.path)]
         sys.path[:] = [*IMPORTS, str(self.source.path.parent)]     # for helper files beside it
-        for set_seed in (torch.default_generator.manual_seed, np.random.seed,  # noqa: NPY002
-                         random.seed):
-            set_seed(seed)                             # a verdict is the same next time
         try:
-            self.call(exec, self.source.code, self.module.__dict__,
+            self.call(exec, self.source.code, vars(self.module),
                       called=f"python {self.source.path.name}")
         finally:
             vars(self.module).update(self.given)
-
-    def load_again(self, seed=1):
-        """Forget what the file keeps. An error at its bottom leaves what stands above it."""
-        with contextlib.suppress(WrongError):
-            self.load(seed)
 
     def find(self, owner, name):
         """A function or a class of the learner's."""
@@ -113,12 +81,11 @@ class Learner:
     def call(self, function, *arguments, called="", **options):
         """Call something of the learner's in a folder that is whole again for each call."""
         for name in ("outputs", "cwd"):
-            (self.folder / name).mkdir(exist_ok=True)
-        if not (self.folder / "outputs" / WEIGHTS_FILE).exists():      # may be read, not changed
-            with contextlib.suppress(OSError):
-                shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, self.folder / "outputs")
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):             # the weights may be read, not changed
+            shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, self.folder / "outputs")
         os.chdir(self.folder / "cwd")
-        output = ShortOutput()
+        output = io.StringIO()
         try:
             with (contextlib.redirect_stdout(output), contextlib.redirect_stderr(output),
                   warnings.catch_warnings()):
@@ -128,9 +95,9 @@ class Learner:
             wrong.called = called
             raise wrong from None
         finally:
-            if output.tell():
+            if output.getvalue():
                 name = self.todo.name if self.todo else "the file itself"
-                self.printed.setdefault(name, output.getvalue())
+                self.printed.setdefault(name, output.getvalue()[:MOST_OUTPUT])
             usual_settings()
 
     def in_turn(self, check, cases):
@@ -145,8 +112,8 @@ class Learner:
                 answers.append(check(case))
             except WrongError as wrong:
                 if answers:
-                    self.load_again()
                     with contextlib.suppress(WrongError):
+                        self.load()
                         check(case)
                         wrong.hint, wrong.show_line, wrong.line = "kept-between-calls", False, None
                         wrong.seen += ", unless this is the first call"
@@ -155,9 +122,9 @@ class Learner:
 
     def require_same(self, again, values, ask):
         """Raise a WrongError if a second call gave something else than the first. If a first call
-        gives the same with another seed, nothing random is in it."""
+        gives the same once more, nothing random is in it."""
         if not reference.equal(again, values):
-            self.load_again(seed=2)
+            self.load()
             kept = reference.equal(ask(), values)
             raise WrongError("kept-between-calls" if kept else "random",
                              "another result when called again with the same input")
@@ -170,49 +137,31 @@ class Learner:
 # --- jobs -------------------------------------------------------------------------------
 def answer(job, folder):
     """Do a job: the message on a TODO or on the file as a whole, or on what was drawn."""
+    usual_settings()
     learner, todo = Learner(SourceFile(job["file"]), folder), BY_NAME.get(job.get("todo"))
     try:
         if job["task"] == "draw":
-            return pictures.draw_frames(learner, OUTPUT_DIR, job["usable"], job["right"],
-                                        job["weights"])
-        result = check_todo(learner, todo, set(job["right"])) if todo else check_file(learner)
+            outputs = Path(job["outputs"] or OUTPUT_DIR)
+            return {"said": pictures.draw(learner, outputs, job["right"])}
+        result = check(learner, todo, set(job["right"]))
     except BaseException as error:     # it must be taken neither for a right answer nor a wrong one
         place = traceback.extract_tb(error.__traceback__)[-1]
         seen = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
         result = wrong_result(WrongError("checks-failed", seen), learner.source, todo)
-    usual_settings()
     return {"result": vars(result), "printed": learner.printed}
 
 
-def check_file(learner):
-    """The Result on the file as a whole: can it be loaded, and does it make its model?"""
+def check(learner, todo, right):
+    """The Result on a TODO; without one, on the file: can it be loaded, and make its model?"""
     try:
         learner.load()
         learner.make_vae()
+        learner.todo = todo
+        if todo:
+            CHECKS[todo](learner, right)
+        return Result("right")
     except WrongError as wrong:
-        return wrong_result(wrong, learner.source)
-    return Result("right")
-
-
-def check_todo(learner, todo, right):
-    """The Result on a TODO. What is wrong with the file is not its fault, and said elsewhere."""
-    source, twice = learner.source, learner.source.remark(todo)
-    learner.load_again()
-    try:
-        if todo.owner:
-            learner.make_vae()
-        elif source.definitions(todo):
-            getattr(learner.module, todo.name)
-    except (WrongError, AttributeError):
-        return Result("unchecked", message="see the file as a whole")
-    learner.todo = todo
-    try:
-        CHECKS[todo](learner, right)
-        return Result("right", remark=twice)
-    except WrongError as wrong:
-        if wrong.hint in BY_RESULT:
-            better = source.mistake_in_text(todo, wrong.hint, wrong.seen)
-            if better:
-                better.called, wrong = wrong.called, better
-        wrong.seen = "; ".join(filter(None, [wrong.seen, twice]))
-        return wrong_result(wrong, source, todo)
+        if todo and wrong.hint in BY_RESULT:
+            better = learner.source.mistake_in_text(todo, wrong.hint, wrong.seen) or wrong
+            better.called, wrong = wrong.called, better
+        return wrong_result(wrong, learner.source, todo)

@@ -1,7 +1,7 @@
 """The process in which the learner's code runs, seen from outside; nothing here needs torch.
 
 One Python process imports torch once and does one job after the other. It is started
-again only if a job takes it along: a loop without an end, or a crash.
+again only if a job ends it: a loop without an end, or a crash.
 
 A job is a dict: a file, and what to do with it, "check" with the name of a TODO ("" for
 the file as a whole) or "draw". It is answered by one message, a dict again.
@@ -16,8 +16,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 from tests.exercise.hints import WrongError
@@ -26,15 +24,8 @@ from tests.exercise.todos import BY_NAME, TODOS, SourceFile
 
 MARK = "@exercise "      # how the line of a message begins; others are Python's own words
 SECONDS = 5              # for one job
-SECONDS_IN_ALL = 15      # for all jobs on one file
-PATIENCE = 60            # seconds for whatever the process does besides, such as imports
-
-
-class LostError(SystemExit):
-    """The checks themselves cannot work: it ends the program with a sentence that says why."""
-
-    def __init__(self, why):
-        super().__init__(f"The checks cannot start: {why}")
+REMEDY = (f"That was {sys.executable}. Activate the environment that you installed it in (.venv), "
+          "or run: python -m pip install -r requirements.txt")
 
 
 class Workshop:
@@ -47,73 +38,65 @@ class Workshop:
         return self
 
     def __exit__(self, *_):
-        if self.process:
-            kill(self.process)
-            self.process.communicate()          # closes its pipes, and waits
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self):
-        return subprocess.Popen(
+    def start(self):
+        """Start the process. A fault that is not the learner's ends the program, with a reason."""
+        self.stop()
+        self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.exercise.child", str(self.folder)],
             cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1",
                            "MPLBACKEND": "Agg"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            encoding="utf-8", errors="replace", start_new_session=True)
+            encoding="utf-8", errors="replace")
+        message, words = self.receive()
+        if not message:
+            words = words[max(0, words.rfind(f'File "{ROOT}')):].strip()
+            if "ModuleNotFoundError" in words:
+                words += f"\n{REMEDY}"
+            raise SystemExit(f"The checks cannot start. Python's message:\n{words}")
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.communicate()          # closes its pipes, and waits
+
+    def receive(self):
+        """The next message, or None if the process ends, and the other lines in front of it."""
+        words = ""
+        for line in self.process.stdout:
+            if line.startswith(MARK):
+                return json.loads(line.removeprefix(MARK)), words
+            words += line
+        return None, words
 
     def run(self, seconds=SECONDS, **job):
-        """Return the message on a job. Raises LostError for a fault that is not the learner's."""
-        if self.process and self.process.poll() is not None:      # it was lost with the last job
-            self.process.communicate()
-            self.process = None
-        self.process = self.process or self._start()
-        timer = threading.Timer(seconds + PATIENCE, kill, [self.process])
-        timer.start()
-        ready, words = False, []
-        try:
-            with contextlib.suppress(OSError):             # it ended already: hear what it said
-                self.process.stdin.write(json.dumps(job | {"seconds": seconds}) + "\n")
-                self.process.stdin.flush()
-            for line in self.process.stdout:
-                if not line.startswith(MARK):
-                    words.append(line)
-                    continue
-                message = json.loads(line.removeprefix(MARK))
-                if "failed" in message:
-                    raise LostError(message["failed"])
-                if "begun" not in message:
-                    return message
-                ready, words = True, []
-        finally:
-            timer.cancel()
-        if not ready:
-            last = [line.strip() for line in words if line.strip()][-1:]
-            raise LostError(*last or [f"their process ended at once, with {self.process.wait()}"])
-        return loss(job, self.process.wait(), "".join(words), seconds)
-
-
-def kill(process):
-    """End a process and all that it started, where groups of processes exist."""
-    if process.poll() is None:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        """Do a job; returns the message on it."""
+        if not self.process or self.process.poll() is not None:      # lost with the last job
+            self.start()
+        with contextlib.suppress(OSError):             # it ends just now
+            self.process.stdin.write(json.dumps(job | {"seconds": seconds}) + "\n")
+            self.process.stdin.flush()
+        message, words = self.receive()
+        return message or loss(job, self.process.wait(), words, seconds)
 
 
 def loss(job, code, words, seconds):
-    """The message on a job that took the process along, by what Python said in the end."""
+    """The message on a job that ended the process, with an exit code and last words of Python."""
     source, todo = SourceFile(job["file"]), BY_NAME.get(job.get("todo"))
     frame = rf'{re.escape(ascii_only(source.path.name))}", line (\d+) in (\S+)'
-    places = [(int(line), name) for line, name in re.findall(frame, words)]    # innermost first
-    line = next((line for line, name in places if todo and name == todo.name),
-                places[0][0] if places else None)
+    places = re.findall(frame, words)                                 # innermost first
+    places = [place for place in places if todo and place[1] == todo.name] or places
+    line = int(places[0][0]) if places else 0
+    how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
+    hint, seen = "crashed", f"Python itself ended: {how}"
     if "Timeout (" in words or -code == getattr(signal, "SIGALRM", None):
-        loop = line and source.loop_around(line)
+        loop = source.loop_around(line)
         hint, seen = ("endless" if loop else "too-slow"), f"no end after {seconds:g} seconds"
         line = loop or line
-    else:
-        how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
-        hint, seen = "crashed", f"Python itself ended: {how}"
     wrong = WrongError(hint, seen, line=line, show_line=bool(line))
-    return {"lost": True, "result": vars(wrong_result(wrong, source, todo)), "printed": {}}
+    return {"result": vars(wrong_result(wrong, source, todo)), "printed": {}}
 
 
 # --- one file ---------------------------------------------------------------------
@@ -137,20 +120,17 @@ class Judgement:
 
 def judge(path, workshop, seconds=SECONDS):
     """Check a learner's file in a workshop; returns a Judgement and never raises for the file."""
-    judgement, end = Judgement(SourceFile(path)), time.monotonic() + SECONDS_IN_ALL
-    why, usable = "see the file as a whole", judgement.source.problem is None
-    for name in ("", *judgement.names("begun")):
-        left = end - time.monotonic()
-        if not usable or left <= 0:
-            why = "the others took all the time" if usable else why
-            break
-        message = workshop.run(min(seconds, left), task="check", todo=name,
-                               file=str(judgement.source.path), right=judgement.names("right"))
+    judgement = Judgement(SourceFile(path))
+
+    def check(name):
+        message = workshop.run(seconds, task="check", todo=name, file=str(judgement.source.path),
+                               right=judgement.names("right"))
         judgement.printed |= message["printed"]
-        if name:
-            judgement.results[BY_NAME[name]] = Result(**message["result"])
-        else:
-            judgement.file, usable = Result(**message["result"]), "lost" not in message
+        return Result(**message["result"])
+
+    if not judgement.source.problem:
+        judgement.file = check("")
     for name in judgement.names("begun"):
-        judgement.results[BY_NAME[name]] = Result("unchecked", message=why)
+        judgement.results[BY_NAME[name]] = check(name) if judgement.file.state == "right" else \
+            Result("unchecked", message="see the file as a whole")
     return judgement

@@ -10,14 +10,8 @@ from tests.exercise.todos import CHALLENGE, TODOS
 WIDTH = 99              # no line is longer
 MARK = "  {:9}"         # in front of each part of a message
 MOST_LINES = 2          # of what was seen, of a cause, of a place
+MOST_PRINTED = 8        # lines that are shown of what a function printed
 ROOT = Path(__file__).resolve().parents[2]
-TRY_NEXT = {            # file: what can be done with it
-    "solutions/latent_solution.py": "read solutions/latent_solution.py: another way to write it",
-    "latent_space_exploration.py":
-        "set LATENT_DIM = 2 in vae_model.py, train again, and run this file once more",
-    "solutions/latent_explorer.py":
-        "python solutions/latent_explorer.py: move through the latent space by hand",
-}
 WORDS = {"wrong": "not right yet\n{}", "unchecked": "not checked: {}"}
 
 
@@ -30,7 +24,6 @@ class Result:
     hint: str = ""       # a key of HINTS
     message: str = ""    # the four parts of a wrong answer; why something was not checked
     cause: str = ""      # that part alone
-    remark: str = ""     # beside a right answer
 
 
 def wrong_result(wrong, source, todo=None):
@@ -60,30 +53,22 @@ def ascii_only(text):
 
 def verdict(judgement, messages=True):
     """The lines that say how far each TODO is, with or without the messages on wrong ones."""
-    parts = [told(judgement, todo) for todo in TODOS]
-    if not messages:
-        parts = [part.splitlines()[0] for part in parts]
-    elif judgement.file.state == "wrong":
-        parts.insert(0, f"The file as a whole: not right yet\n{judgement.file.message}")
-    return "\n".join(printed_lines(judgement.printed) + parts + judgement.source.notes())
+    lines = []
+    for name, text in judgement.printed.items():
+        lines += [f"Printed by {name} (up to {MOST_PRINTED} lines):"]
+        lines += [f"  {line[:WIDTH - 2]}" for line in ascii_only(text).splitlines()[:MOST_PRINTED]]
+    if messages and judgement.file.state == "wrong":
+        lines.append(f"The file as a whole: not right yet\n{judgement.file.message}")
+    for todo in TODOS:
+        said = told(judgement, todo)
+        lines.append(said if messages else said.partition("\n")[0])
+    return "\n".join(lines + judgement.source.notes())
 
 
 def told(judgement, todo):
     """The lines on one TODO."""
     result = judgement.results[todo]
-    words = WORDS.get(result.state, result.state).format(result.message)
-    return f"{todo.title}: {words}" + (f" ({result.remark})" if result.remark else "")
-
-
-def printed_lines(printed):
-    """What the learner's code printed, in front of everything else."""
-    lines = []
-    for name, text in printed.items():
-        shown = ["  " + ascii_only(line)[:WIDTH - 2] for line in text.rstrip().splitlines()]
-        if len(shown) > 9:
-            shown[8:] = [f"  ... ({len(shown) - 8} more lines)"]
-        lines += [f"Printed by {name}:", *shown, ""]
-    return lines
+    return f"{todo.title}: {WORDS.get(result.state, result.state).format(result.message)}"
 
 
 def next_step(judgement):
@@ -96,6 +81,6 @@ def next_step(judgement):
         next_one = "Next, if you like" if ahead[0] is CHALLENGE else "Next"
         line = judgement.results[ahead[0]].line
         return f"{next_one}: {ahead[0].title} ({file.name}, line {line})"
-    return "\n".join(["All four are right, well done! What to try next:", *(
-        f"  {line}" for name, line in TRY_NEXT.items()
-        if (ROOT / name).exists() and ROOT / name != file)])
+    solution = ROOT / "solutions" / "latent_solution.py"
+    another = f" Another way to write it: {solution.relative_to(ROOT)}"
+    return "All four are right, well done!" + another * (solution.exists() and file != solution)

@@ -201,7 +201,7 @@ def test_the_reference_model_does_what_vae_does():
 # --- what learners' code does to others ----------------------------------------------
 HARMFUL = {
     "a thread without an end": "threading.Thread(target=time.sleep, args=(99,)).start()",
-    "floods the screen": "os.system('head -c 3000000 /dev/zero')\n"
+    "floods the screen": "os.system('head -c 3000000 /dev/zero'); print(chr(233))\n"
                          "    for number in range(10**4): print('row', number)",
     "takes two gigabytes": "torch.empty(2**29)",
     "ends the process": "os._exit(3)",
@@ -225,7 +225,7 @@ def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body):
     assert judgement.names("right") == ["decode"], verdict(judgement)
     assert judgement.names("to do") == ["interpolate", CHALLENGE.name]
     lines = verdict(judgement).splitlines()
-    assert max(map(len, lines)) <= WIDTH and len(lines) < 25
+    assert max(map(len, lines)) <= WIDTH and len(lines) < 25 and "".join(lines).isascii()
     assert lines.count("  row 1") == ("row" in body)
 
 

@@ -4,9 +4,7 @@ import functools
 import os
 import re
 import runpy
-import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -176,17 +174,18 @@ def test_a_file_that_cannot_be_finished_stays_what_it_was(earlier, monkeypatch):
         monkeypatch.undo()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of another kind")
-def test_ctrl_c_ends_the_program_by_its_signal(earlier, tmp_path_factory):
-    """So a loop of the shell ends as well. The three files need nothing but each other."""
-    copy = tmp_path_factory.mktemp("copy")
-    for name in ("patterns.py", "vae_model.py", "latent_space_exploration.py"):
-        shutil.copy(ROOT / name, copy)
-    with subprocess.Popen(
-            [sys.executable, "-u", copy / "latent_space_exploration.py", "--epochs", "100000",
-             "--output-dir", earlier], text=True, cwd=earlier,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
-        assert program.stdout.readline().startswith("Data")
-        program.send_signal(signal.SIGINT)
-        _, errors = program.communicate(timeout=60)
-    assert (program.returncode, errors) == (-signal.SIGINT, "")
+@pytest.mark.parametrize("ipython", [False, True])
+def test_ctrl_c_ends_the_program_by_its_signal_but_no_session(monkeypatch, capsys, ipython):
+    """So a loop of the shell around the program ends as well."""
+    monkeypatch.setattr(sys, "argv", ["latent_space_exploration.py", "--help"])
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    if ipython:
+        monkeypatch.setitem(sys.modules, "IPython", None)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit):
+            runpy.run_path(main_script.__file__, run_name="__main__")
+        assert signal.getsignal(signal.SIGINT) == (before if ipython else signal.SIG_DFL)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "usage" in capsys.readouterr().out

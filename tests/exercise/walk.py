@@ -23,6 +23,7 @@ AT_A_PATTERN = 0.97     # a weight from here on shows the pattern itself
 LEFT_OVER = 0.08        # by which weights may differ from those of a mixture of two codes
 LARGEST_STEP = 0.51     # of the way from one pattern to the next
 MOVED = 0.01            # of the way: less is rounding
+EARLIER = b"a file of an earlier call"
 GRID = np.linspace(0, 1, 1001)
 
 
@@ -45,12 +46,18 @@ def check_once(learner, count, options):
     given = "".join(f", {name}={value}" for name, value in options.items())
     shown = f"{NAME}(vae, patterns{given}) with {count} patterns"
     learner.empty_folders()
+    file = learner.folder / "outputs" / gif_name(learner)
+    if options:                                      # another call finds a file of an earlier one
+        file.parent.mkdir()
+        file.write_bytes(EARLIER)
     learner.call(learner.find(learner.module, NAME), vae, patterns, called=shown, **options)
     with about(shown):
+        require_none("the file that was there before the call", [
+            ("earlier-file", file.exists() and file.read_bytes() == EARLIER)])
         require_none("the patterns are not as before after the call",
                      [("arguments-changed", not torch.equal(patterns, untouched))])
         try:
-            pictures, durations, loops = read_gif(learner.folder, gif_name(learner))
+            pictures, durations, loops = read_gif(learner.folder, file)
             shares = shares_of(pictures, count, vae)
         except WrongError as wrong:
             if wrong.hint in ("frames-the-same", "off-the-way") and encodes_others(vae):
@@ -62,12 +69,11 @@ def check_once(learner, count, options):
 
 
 # --- the pictures ---------------------------------------------------------------------
-def read_gif(folder, name):
+def read_gif(folder, file):
     """Pictures (frames, side, side), a pixel for each block, milliseconds of each, and how often
     they play; or a WrongError if these are no gray squares that are made of blocks."""
     from PIL import Image, ImageSequence  # what imageio reads GIFs with
 
-    file = folder / "outputs" / name
     if not file.exists():
         others = sorted(path.name for place in ("outputs", "cwd")
                         for path in (folder / place).rglob("*")

@@ -33,17 +33,12 @@ def test_the_seed_decides_the_data_and_nothing_held_out_is_trained_on():
     assert not trained_on & {image.tobytes() for image in data.held_out.numpy()}
 
 
-def test_clean_patterns_are_those_held_out_without_their_noise():
+def test_held_out_patterns_have_clean_versions_and_types():
     data = main_script.make_data(5)
     noise = (data.held_out.numpy() - data.clean)[(data.clean > 0.3) & (data.clean < 0.7)]
     assert noise.std() == pytest.approx(patterns.NOISE, rel=0.1, abs=1e-6)
     assert (patterns.nearest_pattern(data.clean)[1] == data.labels).mean() > 0.98
-
-
-def test_patterns_are_found_by_type():
-    data = main_script.make_data(0)
     chosen = data.first_of_each_type(3)
-    assert data.labels[chosen].tolist() == [k for k in range(len(PATTERN_TYPES)) for _ in "abc"]
     for label in range(len(PATTERN_TYPES)):
         of_type = [i for i, other in enumerate(data.labels) if other == label]
         assert data.of_type(label).tolist() == of_type
@@ -70,20 +65,16 @@ def small(monkeypatch):
 
 
 def test_every_epoch_shows_every_training_pattern_once_in_another_order(small):
-    seen = []
-    model = VAE()
+    seen, model = {True: [], False: []}, VAE()
     model.encoder.register_forward_hook(
-        lambda layer, given, result: seen.append((model.training, given[0].clone())))
+        lambda layer, given, result: seen[model.training].append(given[0].clone()))
     train(model, small, epochs=3, beta=1.0, seed=0, batch_size=100)
-    trained_on = [images for training, images in seen if training]
-    judged_on = [images for training, images in seen if not training]
+    trained_on, judged_on = seen[True], seen[False]
     assert [len(batch) for batch in trained_on] == 3 * [100, 100, 50]
-    orders = [torch.cat(trained_on[start:start + 3]) for start in (0, 3, 6)]
-    assert not torch.equal(orders[0], orders[1]) and not torch.equal(orders[1], orders[2])
-    assert not torch.equal(orders[0], small.train)
-    as_set = {row.tobytes() for row in small.train.numpy()}
+    orders = [torch.cat(trained_on[start:start + 3]).numpy() for start in (0, 3, 6)]
+    assert len({order.tobytes() for order in (*orders, small.train.numpy())}) == 4
     for order in orders:
-        assert {row.tobytes() for row in order.numpy()} == as_set
+        assert {row.tobytes() for row in order} == {row.tobytes() for row in small.train.numpy()}
     assert judged_on and all(len(images) <= 40 for images in judged_on)
 
 
@@ -114,9 +105,9 @@ def test_the_gradient_is_that_of_this_batch_with_the_weight_of_this_step(
 
 
 def test_the_step_size_is_constant_and_falls_to_zero_in_the_end(small):
-    rates = 1e9 * weights_and_rates(small, epochs=40, beta=1.0, decay=0.25)[1]
-    np.testing.assert_allclose(rates[:89], 1)
-    falls = -np.diff(rates[90:])
+    rates = 1e9 * weights_and_rates(small, epochs=20, beta=1.0, decay=0.5)[1]
+    np.testing.assert_allclose(rates[:29], 1)
+    falls = -np.diff(rates[30:])
     np.testing.assert_allclose(falls, falls[0])                        # a straight line
     assert falls[0] > 0 and 0 < rates[-1] < 0.05
 
@@ -149,17 +140,12 @@ def test_records_are_many_early_and_few_late_and_say_so(small, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_every_judgment_uses_the_same_noise_and_leaves_that_of_the_training_alone(small):
-    model = VAE()
-    state = torch.get_rng_state()
+def test_a_record_is_in_nats_per_image_with_the_same_noise_each_time(small):
+    model, state = VAE(), torch.get_rng_state()
     one = main_script.evaluate(model, small, 1)
-    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(torch.get_rng_state(), state)       # the noise of the training goes on
     torch.rand(1)
     assert main_script.evaluate(model, small, 1).reconstruction == one.reconstruction
-
-
-def test_a_record_is_in_nats_per_image(small):
-    model = VAE()
     with torch.no_grad():
         model.fc_var.weight.zero_()
         model.fc_var.bias.fill_(-60)                       # next to no noise
@@ -199,23 +185,20 @@ def what_is_trained(monkeypatch, tmp_path):
     torch.set_flush_denormal(False)
 
 
-def test_all_options_reach_the_training(what_is_trained):
+@pytest.mark.parametrize("by", ["options", "constants"])
+def test_all_settings_reach_the_training(what_is_trained, monkeypatch, by):
     torch.set_num_threads(2)
-    call = what_is_trained("--epochs", "3", "--latent-dim", "5", "--beta", "2.5", "--seed", "9")
+    options = ["--epochs", "3", "--latent-dim", "5", "--beta", "2.5", "--seed", "9"]
+    if by == "constants":
+        options = []
+        for name, value in (("EPOCHS", 3), ("BETA", 2.5), ("SEED", 9)):
+            monkeypatch.setattr(main_script, name, value)
+        monkeypatch.setattr(vae_model, "LATENT_DIM", 5)
+    call = what_is_trained(*options)
     assert (call.epochs, call.beta, call.seed) == (3, 2.5, 9) and call.verbose
     assert call.model.fc_mu.out_features == 5
     assert torch.equal(call.data.train, main_script.make_data(9).train)
     assert torch.get_num_threads() == 1                    # two would wait for each other
-
-
-def test_all_constants_reach_the_training(what_is_trained, monkeypatch):
-    for name, value in (("EPOCHS", 7), ("BETA", 0.5), ("SEED", 11)):
-        monkeypatch.setattr(main_script, name, value)
-    monkeypatch.setattr(vae_model, "LATENT_DIM", 6)
-    call = what_is_trained()
-    assert (call.epochs, call.beta, call.seed) == (7, 0.5, 11)
-    assert call.model.fc_mu.out_features == 6
-    assert torch.equal(call.data.held_out, main_script.make_data(11).held_out)
 
 
 @pytest.mark.parametrize("name", ["BETA_WARM_UP", "LEARNING_RATE", "DECAY", "BATCH_SIZE"])
@@ -235,14 +218,11 @@ def test_the_seed_decides_the_first_weights(what_is_trained):
 
 
 # --- measures -----------------------------------------------------------------------------
-def test_the_codes_are_those_of_the_held_out_patterns(short_run):
+def test_codes_are_those_of_the_held_out_patterns_and_dimensions_sorted_by_kl(short_run):
     mu, log_var = short_run.model.encode(short_run.data.held_out)
     kl = kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(0.0, 1.0)).mean(dim=0)
     np.testing.assert_allclose(short_run.space.mu, mu.detach(), atol=1e-6)
     np.testing.assert_allclose(short_run.space.kl, kl.detach(), atol=1e-5)
-
-
-def test_dimensions_are_in_use_above_the_limit_and_sorted_by_kl():
     limit = main_script.IN_USE_KL
     space = LatentSpace(None, np.array([0.0, 3, limit / 2, 5, 2 * limit]), None, None, ())
     assert space.by_kl.tolist() == [3, 1, 4, 2, 0] and space.in_use == [3, 1, 4]
@@ -260,14 +240,10 @@ def test_the_plane_goes_through_the_centers_of_the_types():
     np.testing.assert_allclose(np.abs(space.project(7 + centers)), np.abs(centers[:, [1, 4]]),
                                atol=0.05)
     assert "direction 1" in names[0] and "direction 2" in names[1]
-
-
-def test_two_dimensions_are_their_own_plane():
-    codes = np.random.default_rng(2).normal(size=(40, 2))
-    origin, axes, names = main_script.choose_plane(codes, np.repeat(np.arange(4), 10))
-    space = LatentSpace(codes, None, origin, axes, names)
-    np.testing.assert_array_equal(space.project(codes), codes)
-    assert names == ("z[0]", "z[1]")
+    two = codes[:, :2]                                          # two dimensions are their own plane
+    space = LatentSpace(two, None, *main_script.choose_plane(two, labels))
+    np.testing.assert_array_equal(space.project(two), two)
+    assert space.names == ("z[0]", "z[1]")
 
 
 def test_every_finding_against_a_plain_count(short_run, monkeypatch):

@@ -77,11 +77,15 @@ def clue(got, want, todo):
         (todo is DECODE and got == PIXELS,
          "It is given pixels, but decoder_out is the last layer."),
         (want == hidden and got == (codes if todo is DECODE else PIXELS),
-         "It is given the function's own argument, not what the layer before it gave."),
+         "It is given the function's own argument: the layer in front of it is left out, or comes "
+         "later."),
         (want == 28**2, "784 is 28 x 28, as in many tutorials. Here the layers are given."),
+        (1 < got < codes and want in (PIXELS, codes),
+         "They stand in columns, where each picture or code is a row: a transposition, or dim=1?"),
         (got == 1, "An index took one number out of a code: encode gives no pair."),
         (got == hidden,
-         "This layer is the first one of its half, but it is given what another layer gave."),
+         "It is the first layer of its half, but it is given what another layer gave: does another "
+         "one belong here?"),
         (True, "Layers are in the wrong order, one is left out, or a shape changed on the way."),
     ) if applies)
 

@@ -150,6 +150,8 @@ def explain_frames(frames, vae):
         ("encodes-others", encodes_others(vae)),
         ("all-the-same", same and (len(decoded) == 1 or np.abs(decoded - decoded[0]).max() > NEAR)),
         ("unknown", not equal(frames, pictures[nearest])),
+        ("alpha-row", len(frames) == LATENT_DIM and equal(
+            codes[nearest[0]], torch.lerp(*vae.codes, torch.from_numpy(alpha).float()))),
         ("off-line", np.abs(others).max(initial=0) > NEAR),
         ("not-straight", alike([*a[[0, -1]], *b[[0, -1]]], [1, 0, 0, 1]) and not alike(a + b, 1)),
         ("weights-sum", not alike(a + b, 1) or alike(b, -alpha),
@@ -162,6 +164,7 @@ def explain_frames(frames, vae):
         ("easing", np.diff(b).min() > 0 and (
             alike(b, 1 - b[::-1]) or alike(b, alpha ** (np.log(abs(b[1])) / np.log(alpha[1]))))
          and not alike(b, alpha) and alike(b[[0, -1]], [0, 1])),
+        ("turns-back", alike(b, b[::-1]), ", ".join(f"{place:.2g}" for place in b[:8])),
         ("uneven-steps", np.ptp(np.diff(b)) > NEAR, ", ".join(f"{place:.2g}" for place in b[:8])),
         ("alpha-range", min(first, 1 - last) < -NEAR),
         ("both-ends-missing", min(first, 1 - last) > NEAR),

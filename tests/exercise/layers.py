@@ -23,7 +23,8 @@ from vae_model import HIDDEN_DIM
 
 COUNT = 5               # images in a batch
 # what comes of a size that is written into the code, if a batch of another size is given
-SIZE_HINTS = {"wrong-shape", "reshape", "batch-reshape", "broadcast", "sizes-do-not-fit"}
+SIZE_HINTS = {"wrong-shape", "row-count", "reshape", "batch-reshape", "broadcast",
+              "sizes-do-not-fit"}
 
 NO_TENSOR = {"NoneType": "returns-nothing", "tuple": "returns-tuple", "list": "returns-tuple",
              "ndarray": "returns-array"}
@@ -34,7 +35,8 @@ FUNCTIONS = {           # what may stand between two layers, or behind the last 
     "a softmax": lambda x: x.softmax(-1), "the absolute value": torch.abs, "exp()": torch.exp,
     "a square": torch.square, "rounding": torch.round, "a minimum with 0": lambda x: x.clamp(max=0),
     "clamping to 0 and 1": lambda x: x.clamp(0, 1),
-    "0 or 1 and nothing in between": lambda x: (x > 0).double(),
+    "a threshold or rounding to 0 and 1, where a sigmoid gives grays,":
+        lambda x: (x > 0).double(),
     "division by its length": lambda x: F.normalize(x, dim=-1),
     "stretching from the least to the greatest value":
         lambda x: (x - x.amin(-1, True)) / (x.amax(-1, True) - x.amin(-1, True)),
@@ -58,7 +60,8 @@ MEAN = Place("after {before}", "nothing", {"other": "mean-changed", "unknown": "
 IMAGE = Place("after {before}", "a sigmoid", {
     "other": "not-the-sigmoid", "nothing": "sigmoid-missing", "unknown": "end-unknown",
     "a sigmoid and another one": "sigmoid-twice", "a ReLU and a sigmoid": "sigmoid-twice",
-    "line": "scaled", "0 or 1 and nothing in between": "scaled"})
+    "line": "scaled",
+    "a threshold or rounding to 0 and 1, where a sigmoid gives grays,": "scaled"})
 
 # Each half of the model: its layers, and what stands after the last one.
 Half = namedtuple("Half", "name argument some_input layers end")
@@ -81,6 +84,7 @@ def check_half(half, learner, _right):
             ask(image)
         return causes(half, image[0].double(), calls, *values)
 
+    weights = [values.clone() for values in vae.state_dict().values()]
     try:
         values, again, other, twice, *alone = learner.in_turn(
             ask, (x, x, 1 - x, torch.cat([x, x]), *x.split(1)))
@@ -94,6 +98,8 @@ def check_half(half, learner, _right):
     with about(shown(half, x)):
         require_none("values that are infinite or no number (inf or nan)",
                      [("not-finite", not values.isfinite().all())])
+        require_none("other weights after the call than before", [("model-changed", not all(
+            map(torch.equal, weights, vae.state_dict().values())))])
         # asked first, because what is kept between calls spoils all other questions
         learner.require_same(again, values, lambda: ask(x))
         right = torch.from_numpy(getattr(reference, half.name)(x))
@@ -113,7 +119,7 @@ def check_half(half, learner, _right):
             raise WrongError(
                 found[0][0], f"the right shape {tuple(right.shape)}, but values that are off by "
                 f"up to {off.max():.2g}", what=". ".join(text for _, text, _ in found),
-                line=learner.source.line_with(learner.todo, found[0][2]))
+                line=found[0][2] and learner.source.line_with(learner.todo, found[0][2]))
 
 
 check_encode = placed(functools.partial(check_half, ENCODER))
@@ -137,7 +143,8 @@ def answer_to(learner, vae, half, x):
     elif answer.shape != right:
         hint = {(width, count): "transposed-batch", (count, HIDDEN_DIM): "head-missing",
                 **dict.fromkeys([(count * width,), (width,), (1, width)], "batch-lost")}.get(
-                    tuple(answer.shape), "wrong-shape")
+                    tuple(answer.shape), "row-count" if answer.shape[1:] == right[1:] else
+                    "wrong-shape")
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, given):
         hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"
@@ -253,8 +260,9 @@ def difference(place, rows, layer, values):
         what = f"no {asked[2:]}"
     elif asked != "nothing" and asked not in what:
         what += f" instead of {asked}"
+    hint = hints.get(kind, hints["other"])
     text = f"There is {what} {where.format(before=before, layer=layer)}"
-    return [(hints.get(kind, hints["other"]), text, here)]
+    return [(hint, text, "" if hint == "scaled" else here)]
 
 
 def described(values, base, right):

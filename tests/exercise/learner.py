@@ -116,7 +116,7 @@ class Learner:
                         self.load()
                         check(case)
                         wrong.hint, wrong.show_line, wrong.line = "kept-between-calls", False, None
-                        wrong.seen += ", unless this is the first call"
+                        wrong.seen += "; right if this is the first call"
                 raise
         return answers
 

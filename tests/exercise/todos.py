@@ -138,7 +138,8 @@ class SourceFile:
             if hint == "returns-nothing" and node is self.definitions(todo)[-1].body[-1]:
                 break                     # its last line lacks no assignment, but a return
             match node:
-                case ast.ExceptHandler(body=[ast.Pass() | ast.Continue() | ast.Return()]):
+                case ast.ExceptHandler(body=body) if hint == "no-file" or isinstance(
+                        body[0], ast.Pass | ast.Continue | ast.Return):
                     return WrongError("swallowed", seen, line=node.lineno)
                 case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))) if name in PURE:
                     return WrongError("dropped", seen, line=node.lineno, name=name)

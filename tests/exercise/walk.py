@@ -158,7 +158,9 @@ def require_route(shares):
     passed_by = len(set(own)) < count
     seen = f"a walk that shows these patterns, counted from 0: {visited}; jumps: {jumps.sum()}"
     require_none(seen, (
-        ("jump-cuts", not walked),
+        ("standing-still", not walked),
+        ("shuffled", jumps.sum() > count),
+        ("first-stretch-only", walked == {tour[0]} and count > 2),
         ("there-and-back", missing == tour[-1:] and mirrored == walked),
         ("last-stretch-only", walked == {tour[-1]}),
         ("stretch-backwards", missing and mirrored == set(tour) and jumps[:-1].any()),
@@ -207,10 +209,11 @@ def require_speed(times):
     """Raise a WrongError unless a frame lasts 100 ms by default, 400 at fps 2.5, 1000 at fps 1."""
     right = np.array([100, 400, 1000])
     known = np.isclose(np.median(times / right), (10, 0.1, 1000), rtol=0.3).any()
-    seen = f"frames of {times[0]:g} milliseconds by default (fps 10), {times[2]:g} at fps 1"
+    seen = (f"frames of {times[0]:g} milliseconds by default (fps 10), {times[1]:g} at fps 2.5, "
+            f"{times[2]:g} at fps 1")
     require_none(seen, (
         ("fps-inverted", times[0] > times[2]),
         ("wrong-unit", known or not times.any()),
         ("fps-ignored", np.ptp(times) == 0),
         ("wrong-speed", (np.abs(times - right) > 10).any()),      # a GIF counts in hundredths
-    ), called=f"{NAME}(vae, patterns), and again with fps=1")
+    ), called=f"{NAME}(vae, patterns), then with fps=2.5 and fps=1")

@@ -87,7 +87,7 @@ def interpolate(vae, pattern_a, pattern_b, num_steps=8):
 
     Returns
     -------
-    list of num_steps NumPy arrays (IMAGE_SIZE, IMAGE_SIZE), values in [0, 1]
+    list or array of num_steps NumPy arrays (IMAGE_SIZE, IMAGE_SIZE), in [0, 1]
     """
     raise NotImplementedError("TODO 3: make interpolate return the frames of a morph")
 

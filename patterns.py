@@ -145,7 +145,7 @@ def show_images(images, name=None):
         images = images.detach().cpu()
     images = np.asarray(images, dtype=float).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
     if np.isnan(images).any():
-        raise ValueError("images holds NaN: the training that made them diverged")
+        raise ValueError("images holds NaN: a training that diverged, or a mean over nothing")
     if name is None:
         for start in range(0, len(images), 4):
             print_images(images[start:start + 4])

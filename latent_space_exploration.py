@@ -114,13 +114,15 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     Raises a FloatingPointError if the training diverges.
     """
     torch.manual_seed(seed)
-    steps_per_epoch = math.ceil(len(data.train) / batch_size)
-    steps = epochs * steps_per_epoch
+    steps = epochs * math.ceil(len(data.train) / batch_size)
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # the rate's factor: 1, then linear to 0 for small last steps (+ 1: decay may be 0)
+    # The learning rate is multiplied by 1, and in the last decay * steps by a factor that falls
+    # to 0, so that the weights settle. (+ 1, because decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
+    recorded = spread_epochs(epochs, 51)           # 51, so that the 6 printed ones are among them
+    printed = spread_epochs(epochs, 6)
     step, history = 0, []
     for epoch in range(1, epochs + 1):
         model.train()
@@ -134,10 +136,10 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
             loss.backward()
             optimizer.step()
             scheduler.step()
-        if epoch in spread_epochs(epochs, 51):     # 5 x 10 + 1: with the 6 printed and drawn
+        if epoch in recorded:
             model.eval()                           # turns dropout off, if you add any
             history.append(evaluate(model, data, epoch))
-            if verbose and epoch in spread_epochs(epochs, 6):
+            if verbose and epoch in printed:
                 print_losses(history[-1], beta)
     return history
 
@@ -184,8 +186,8 @@ def run(settings):
     print_findings(history[-1], space, findings)
 
     with matplotlib.style.context("default"):      # whatever the reader's own settings are
-        files = draw_all(model, data, history, space, findings, settings)
-    weights = io.BytesIO()         # in memory: write_file replaces the earlier file at once
+        files = draw_all(model, data, history, space, findings, settings.seed)
+    weights = io.BytesIO()         # bytes, as the figures are: write_file never leaves half a file
     torch.save(model.state_dict(), weights)
     files.append((vae_model.WEIGHTS_FILE, "the weights of the trained model", weights.getvalue()))
     print(f"\nFiles in {settings.output_dir}:")
@@ -252,9 +254,8 @@ def explore(model, data):
 def choose_plane(codes, labels):
     """Origin, axes and axis names of the plane to draw: the raw axes if there are only two.
 
-    The plane decides what is seen: the first two latent dimensions may be unused. This one
-    goes through the centers of the types, in the two directions in which they differ most
-    (their principal components).
+    The first two latent dimensions may be unused. This plane goes through the centers of the
+    types, in the two directions in which they differ most (their principal components).
     """
     if codes.shape[1] == 2:
         return np.zeros(2), np.eye(2), ("z[0]", "z[1]")
@@ -266,14 +267,11 @@ def choose_plane(codes, labels):
 
 # --- measures: what requires training ---------------------------------------------
 def measure(model, data, space):
-    """Measure on held-out patterns what a trained model can do, next to simpler baselines.
-
-    Returns a namespace of numbers: see its comments.
-    """
-    far = far_pairs_of_one_type(data)                            # pair i starts at pattern i
-    (_, middle, _), (_, blended_middle, _) = paths(model, data, space, far, num_steps=3)
-    latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
+    """What a trained model can do with held-out patterns, beside simpler ways: named numbers."""
     names = np.array(PATTERN_TYPES)[data.labels]
+    far = far_pairs_of_one_type(data)                 # pair i: pattern i and another of its type
+    middle, blended_middle = (frames[1] for frames in paths(model, data, space, far, num_steps=3))
+    latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)         # always the same codes
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
 
@@ -288,11 +286,11 @@ def measure(model, data, space):
         # shares of midpoints within a type that are near that type: of codes, and of pixels
         midpoints=np.mean(types_near(middle) == names),
         midpoints_blended=np.mean(types_near(blended_middle) == names),
-        # of the 6 frames between two types, how many are near none: of codes, and of pixels
+        # of 8 frames from type to type, how many of the 6 inner ones are near none: likewise
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
-        # reconstruction loss in nats per image: of a perfect copy, of a model that outputs each
-        # clean pattern (its mean with noise), and of this model if it decodes mu instead of z
+        # reconstruction loss in nats per image: of a perfect copy, of a model that outputs what
+        # each clean pattern is with noise on average, and of this model if it decodes mu, not z
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mean_loss=loss(reconstruct(model, data.held_out)),
@@ -380,14 +378,14 @@ def count_near_none(frames):
 
 
 def mean_with_noise(clean):
-    """Each clean pixel's mean with noise, which clipping to [0, 1] shifts: the best guess."""
+    """The mean of each clean pixel with noise. Noise is clipped to [0, 1]: black gets brighter."""
     # a hundred equally likely amounts of noise
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
 
 
 # --- figures ----------------------------------------------------------------------
-def draw_all(model, data, history, space, findings, settings):
+def draw_all(model, data, history, space, findings, seed):
     """All figures: a list of (file name, what it shows, bytes of the PNG file)."""
     figures = [
         ("reconstruction_comparison.png", "held-out patterns, their reconstructions, the errors",
@@ -397,11 +395,11 @@ def draw_all(model, data, history, space, findings, settings):
         ("interpolation_sequence.png", "paths within and between types, by codes and by pixels",
          draw_interpolation(model, data, space)),
         ("training_progression.png", "the same patterns from epoch to epoch, and the loss curves",
-         draw_progression(data, history, findings, settings.epochs)),
+         draw_progression(data, history, findings)),
         ("vae_architecture.png", "the model with the sizes of its layers",
          vae_model.draw_architecture(model)),
         ("generated_samples.png", "samples from the prior, and from PCA",
-         draw_samples(model, data, findings, settings.seed)),
+         draw_samples(model, data, findings, seed)),
         ("latent_traversal.png", "what each latent dimension does",
          draw_traversal(model, space)),
     ]
@@ -459,11 +457,12 @@ def type_color(label):
 
 
 def type_marker(label):
-    """A type's own shape as its marker: contourf's outline of where its distance is below 0.08."""
+    """A type's own shape as its marker, an outline: where its distance is below 0.08."""
     from matplotlib.figure import Figure
 
     pixels = np.linspace(-0.5, 0.5, 81)
     distance = patterns.DISTANCES[PATTERN_TYPES[label]](*np.meshgrid(pixels, -pixels))   # y goes up
+    # contourf fills where -1 < distance < 0.08; plot() takes the path around that as a marker
     return Figure().subplots().contourf(pixels, pixels, distance, [-1, 0.08]).get_paths()[0]
 
 
@@ -502,11 +501,12 @@ def draw_interpolation(model, data, space):
     )
 
 
-def draw_progression(data, history, findings, epochs):
+def draw_progression(data, history, findings):
     """The same held-out patterns after more and more training, beside the loss curves."""
     figure = patterns.new_figure(5.2, "What training changes (nats per image, held-out patterns)")
     left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
-    shown = [record for record in history if record.epoch in spread_epochs(epochs, 6)]
+    epochs = spread_epochs(history[-1].epoch, 6)
+    shown = [record for record in history if record.epoch in epochs]
     originals = data.held_out[data.first_of_each_type(1)].numpy()
     patterns.show_grid(left.subplots(), [originals, *(record.pictures for record in shown)],
                        ["original", *(f"epoch {record.epoch}" for record in shown)])
@@ -553,9 +553,9 @@ def draw_traversal(model, space, max_rows=16):
     dimensions = space.by_kl[:min(len(space.in_use) + 1, max_rows)]
     codes = np.zeros((len(dimensions), len(values), len(space.kl)))
     labels = []
+    unused = len(space.kl) - len(space.in_use)
     for row, dimension in enumerate(dimensions):
         codes[row, :, dimension] = values
-        unused = len(space.kl) - len(space.in_use)
         labels.append(f"z[{dimension}]: KL {space.kl[dimension]:.2f}"
                       + (f"\n(1 of {unused} unused)" if dimension not in space.in_use else ""))
     return grid_figure(

@@ -21,7 +21,7 @@ LINE_WIDTH = (0.05, 0.09)     # sigma of the narrowest and the widest line, same
 NOISE = 0.03                  # standard deviation of the pixel noise       (try: 0, 0.1)
 
 # A type is a name and a distance: how far a pixel is from the line, if the pixel is `right` and
-# `down` from the center (as shares of IMAGE_SIZE). Keep two at least. One more line is one more:
+# `down` from the center (as shares of IMAGE_SIZE). Keep two at least. To add one, add for example:
 #   "ring": lambda right, down: np.abs(np.hypot(right, down) - 0.25),
 DISTANCES = {
     "diagonal": lambda right, down: np.abs(right - down) / np.sqrt(2),
@@ -101,16 +101,9 @@ def clean_patterns():
 
 
 def nearest_pattern(images):
-    """Find, for each image, the clean pattern that differs least from it.
+    """The clean pattern that differs least from each image (N, IMAGE_SIZE**2).
 
-    Parameters
-    ----------
-    images : float array (N, IMAGE_SIZE**2)
-
-    Returns
-    -------
-    distances : float array (N,), RMSE (root mean square difference) in brightness
-    labels : int array (N,), types of these patterns, indices into ``PATTERN_TYPES``
+    Returns its distances (N,), as RMSE, and its labels (N,), indices into PATTERN_TYPES.
     """
     clean, labels = clean_patterns()
     images = np.asarray(images, dtype=np.float32)
@@ -152,15 +145,18 @@ def show_images(images, name=None):
     else:
         blank = np.full((-len(images) % 4, IMAGE_SIZE, IMAGE_SIZE), np.nan)    # fills the last row
         rows = np.concatenate([images, blank]).reshape(-1, 4, IMAGE_SIZE**2)
-        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)      # draws grid_figure(name, rows)
+        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)
 
 
 def save_figure(file, draw, *arguments):
-    """Write the figure that ``draw(*arguments)`` returns, and print where it is."""
+    """Call ``draw(*arguments)``, write the figure that it returns, and print where it is.
+
+    Both happen in Matplotlib's default style, whatever the reader's own style is.
+    """
     import matplotlib.style
 
     file.parent.mkdir(exist_ok=True)
-    with matplotlib.style.context("default"):      # to draw and to save: not the reader's own style
+    with matplotlib.style.context("default"):
         file.write_bytes(png(draw(*arguments)))
     print(f"Wrote {file}")
 
@@ -187,12 +183,13 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
                 xlabel="", ylabel=""):
     """A figure that holds one grid of images, with the arguments of ``show_grid``."""
     lines = [line for label in row_labels for line in label.split("\n")]
-    # in inches: a character is 0.085 wide, a line of text 0.2 high (of column labels, the first)
+    # in inches: a character is 0.085 wide, a line of text 0.2 high
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
-    texts = "\n".join(text for text in (title, *column_labels[:1], xlabel) if text)
     pitch = (8 - left) / len(rows[0])                              # from image to image
-    height = pitch * len(rows) * (1 if captions is None else 1.13)     # roughly, see show_grid
-    figure = new_figure(height + 0.5 + 0.2 * texts.count("\n"), title)
+    height = pitch * len(rows) * (1 if captions is None else 1.13)     # captions need room
+    texts = [text for text in (title, *column_labels[:1], xlabel) if text]
+    more_lines = "\n".join(texts).count("\n")                      # than the first of the title
+    figure = new_figure(height + 0.5 + 0.2 * more_lines, title)
     axes = figure.subplots()
     show_grid(axes, rows, row_labels, column_labels, captions, marked)
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -230,7 +227,8 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), size, size, fill=False,
                                      edgecolor="#E69F00", linewidth=2.5))
     axes.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    # a pixel of margin for the frames; spare room goes to the left, where the labels are
+    # imshow's first pixel begins at -0.5. One more on all sides is for the frames.
+    # Spare room goes to the left, where the labels are.
     axes.set(xlim=(-1.5, canvas.shape[1] + 0.5), ylim=(canvas.shape[0] + 0.5, -1.5), anchor="E")
     axes.set_yticks(pitch_y * np.arange(len(row_labels)) + size / 2, row_labels)
     axes.set_xticks(pitch_x * np.arange(len(column_labels)) + size / 2, column_labels)
@@ -239,7 +237,7 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
 
 
 def png(figure):
-    """The bytes of a figure's PNG file (files are written when all figures are drawn)."""
+    """A figure as the bytes of a PNG file."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

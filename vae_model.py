@@ -27,10 +27,9 @@ WEIGHTS_FILE = "vae_weights.pth"     # where a run keeps the weights of its trai
 
 # --- the model ------------------------------------------------------------------
 class VAE(nn.Module):
-    """Encoder, reparameterization and decoder, all of them small MLPs.
+    """Encoder, reparameterization and decoder: small MLPs of ``hidden_dim`` neurons per layer.
 
-    An image has ``input_dim`` pixels, a hidden layer ``hidden_dim`` neurons, and the latent
-    space ``latent_dim`` dimensions.
+    An image has ``input_dim`` pixels, and its code ``latent_dim`` numbers.
     """
 
     def __init__(self, input_dim=IMAGE_SIZE**2, hidden_dim=HIDDEN_DIM, latent_dim=LATENT_DIM):
@@ -111,8 +110,8 @@ def reconstruction_loss(recon_x, x):
                                      "LEARNING_RATE or beta")
         if low < 0 or high > 1:
             raise ValueError(f"{name} must be in [0, 1], but its values span {low:g} to {high:g}")
-    # The same value as F.binary_cross_entropy(recon_x, x) in a third of its time, which
-    # saves 13% of the training.
+    # F.binary_cross_entropy(recon_x, x) has the same value and takes three times as long.
+    # logit is the inverse of the decoder's sigmoid.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -182,7 +181,7 @@ def check_model(model):
     if ends != takes:
         raise ModelError(f"self.encoder in vae_model.py ends with {ends} values, but self.fc_mu, "
                          f"which follows, takes {takes}")
-    codes = torch.tensor([[-1e3], [1e3]]).repeat(1, model.fc_mu.out_features)
+    codes = torch.tensor([[-1e3], [1e3]]).tile(1, model.fc_mu.out_features)
     try:
         model(torch.zeros(2, IMAGE_SIZE**2))
         images = torch.from_numpy(decode(model, codes))
@@ -198,8 +197,9 @@ def check_model(model):
 def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
+    # columns: image and hidden layers of the encoder; mu and log_var; z; the decoder's; recon_x
     latent, mu_column = decoder[0], len(encoder)
-    last = mu_column + len(decoder)                          # the column of recon_x
+    last = mu_column + len(decoder)
     height = {size: 0.75 + 0.15 * math.sqrt(size) for size in (*encoder, *decoder)}
     height[latent] = min(height[latent], 1.8)                # mu and log_var must not overlap
     figure = new_figure(3.5, "The VAE: the number of values for one image at each stage")

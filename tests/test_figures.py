@@ -151,7 +151,7 @@ def test_the_progression_shows_pictures_and_losses_by_epoch(short_run, epochs, s
         (epochs, len(PATTERN_TYPES), IMAGE_SIZE**2))
     history = [Record(epoch, 90.0 - epoch, 9.0 + epoch, pictures[epoch - 1])
                for epoch in range(1, epochs + 1)]
-    figure = main_script.draw_progression(data, history, FINDINGS, epochs)
+    figure = main_script.draw_progression(data, history, FINDINGS)
     grid, (upper, lower) = read_grid(figure.axes[0]), figure.axes[1:]
     np.testing.assert_allclose(grid.images[0], data.held_out[data.first_of_each_type(1)])
     np.testing.assert_allclose(grid.images[1:], pictures[np.array(shown) - 1])
@@ -245,8 +245,7 @@ def test_solid_arrows_are_layers_and_dashed_ones_arithmetic(latent):
 def test_every_file_holds_its_own_figure(short_run, monkeypatch):
     monkeypatch.setattr(main_script, "png", lambda figure: figure)
     figures = {name: figure for name, _, figure in main_script.draw_all(
-        short_run.model, short_run.data, short_run.history, short_run.space, FINDINGS,
-        SimpleNamespace(seed=7, epochs=12))}
+        short_run.model, short_run.data, short_run.history, short_run.space, FINDINGS, 7)}
     for name, title in (("reconstruction_comparison", "Held-out patterns and their recons"),
                         ("latent_space_visualization", "Codes (mu) of"),
                         ("interpolation_sequence", "Two pairs of patterns"),

@@ -58,7 +58,7 @@ CLAIMS = (
     # --- the default: its loss and its reconstructions --------------------------------
     Claim(("default",), lambda default:
           f"The reconstruction loss ends at {default.reconstruction:.1f} nats per image. "
-          f"A model that outputs each clean pattern has a loss of {default.clean_loss:.1f} nats. "
+          f"A model that removes the noise exactly has a loss of {default.clean_loss:.1f} nats. "
           f"Sampling z around mu adds {default.code_noise:.1f} nats, "
           f"and {default.left:.1f} nats are left for the model to learn.",
           lambda default: 58 < default.reconstruction < 63 and 57 < default.clean_loss < 60
@@ -85,13 +85,12 @@ CLAIMS = (
           lambda default: default.midpoints > 0.97 and default.midpoints_blended < 0.4),
     Claim(("default",), lambda default:
           f"On average, {default.frames_near_none:.1f} of six frames between two types are near "
-          f"no pattern. With blended pixels it is {default.frames_near_none_blended:.1f}.",
+          f"no pattern. With blended pixels, {default.frames_near_none_blended:.1f} are.",
           lambda default: default.frames_near_none < 1.5 and default.frames_near_none_blended > 3),
     Claim(("default",), lambda default:
           "On the map, the nearest neighbor of a code has the same type in "
-          f"{default.purity:.0%} of the cases. Before training it is "
-          f"{default.purity_untrained:.0%}. For the pictures themselves it is "
-          f"{default.purity_pixels:.0%}.",
+          f"{default.purity:.0%} of the cases. The share is {default.purity_untrained:.0%} before "
+          f"training and {default.purity_pixels:.0%} for the pictures themselves.",
           lambda default: default.purity > 0.94 and default.purity_pixels > 0.97
           and 0.75 < default.purity_untrained < 0.97),
     Claim(("default",), lambda default:
@@ -127,20 +126,20 @@ CLAIMS = (
           lambda two, default: two.rmse - default.rmse > 0.004
           and default.cross_width_kept - two.cross_width_kept > 0.4),
     Claim(("latent 32", "default"), lambda many, default:
-          f"{many.unused:.1f} of 32 latent dimensions are unused, and {default.unused:.1f} of 8. "
-          "Reconstruction loss and KL together are "
+          f"{many.unused:.1f} of 32 latent dimensions are unused, versus {default.unused:.1f} of "
+          "8. Reconstruction loss and KL together are "
           f"{many.reconstruction + many.kl:.1f} nats with 32 and "
           f"{default.reconstruction + default.kl:.1f} nats with 8.",
           lambda many, default: many.unused - default.unused > 22
           and abs(many.reconstruction + many.kl - default.reconstruction - default.kl) < 0.6),
     Claim(("latent 64", "latent 2"), lambda many, two:
-          f"{many.samples:.0%} of the samples are near a pattern with 64 latent dimensions, "
+          f"{many.samples:.0%} of the samples with 64 latent dimensions are near a pattern, "
           f"and {two.samples:.0%} with 2.",
           lambda many, two: two.samples - many.samples > 0.02),
 
     # --- goal 2: beta -----------------------------------------------------------------
     Claim(("beta 0", "default"), lambda zero, default:
-          f"{zero.samples:.0%} of the samples are near a pattern with beta 0, "
+          f"{zero.samples:.0%} of the samples with beta 0 are near a pattern, "
           f"and {default.samples:.0%} with beta 1.",
           lambda zero, default: default.samples - zero.samples > 0.6),
     Claim(("beta 0", "default"), lambda zero, default:
@@ -162,13 +161,13 @@ CLAIMS = (
           f"another type is {zero.apart:.1f} instead of {default.apart:.1f}.",
           lambda zero, default: zero.purity > 0.94 and zero.apart > 3 * default.apart),
     Claim(("beta 0.5", "default"), lambda half, default:
-          f"{half.samples:.0%} of the samples are near a pattern with beta 0.5, and the RMSE of "
+          f"{half.samples:.0%} of the samples with beta 0.5 are near a pattern, and the RMSE of "
           f"the reconstructions is {half.rmse:.3f}. With beta 1 these numbers are "
           f"{default.samples:.0%} and {default.rmse:.3f}.",
           lambda half, default: default.samples - half.samples > 0.03
           and default.rmse - half.rmse > 0.002),
     Claim(("beta 4", "default"), lambda four, default:
-          f"{four.samples:.0%} of the samples are near a pattern with beta 4, and the RMSE of "
+          f"{four.samples:.0%} of the samples with beta 4 are near a pattern, and the RMSE of "
           f"the reconstructions is {four.rmse:.3f}. With beta 1 these numbers are "
           f"{default.samples:.0%} and {default.rmse:.3f}.",
           lambda four, default: four.samples - default.samples > 0.01
@@ -191,10 +190,9 @@ CLAIMS = (
 
     # --- goal 3: depth ----------------------------------------------------------------
     Claim(("shallow", "default"), lambda shallow, default:
-          f"{shallow.samples:.0%} of the samples are near a pattern with the shallow model, and "
+          f"{shallow.samples:.0%} of the samples with the shallow model are near a pattern, and "
           f"{default.samples:.0%} with the default model. The reconstructions are no worse: "
-          f"the RMSE is {shallow.rmse:.3f} with the shallow model and {default.rmse:.3f} with the "
-          "default model.",
+          f"the RMSE is {shallow.rmse:.3f} (default model: {default.rmse:.3f}).",
           lambda shallow, default: default.samples - shallow.samples > 0.15
           and shallow.rmse - default.rmse < 0.005),
     Claim(("shallow", "default"), lambda shallow, default:
@@ -214,7 +212,7 @@ CLAIMS = (
           lambda deep, default: default.in_use - deep.in_use > 0.6
           and deep.rmse - default.rmse > 0.004),
     Claim(("deep", "default"), lambda deep, default:
-          f"{deep.samples:.0%} of the samples are near a pattern with the deep model, "
+          f"{deep.samples:.0%} of the samples with the deep model are near a pattern, "
           f"and {default.samples:.0%} with the default model.",
           lambda deep, default: deep.samples - default.samples > 0.04),
     Claim(("deep warm-up", "deep"), lambda warm, deep:

@@ -58,7 +58,7 @@ def skip_if_edited():
 # --- the blocks that are pasted into the prompt ------------------------------------
 def pasted_blocks():
     """The blocks for the prompt, in the page's order; training takes fewer steps."""
-    others = blocks(section("Optional: A type of your own") + section("Second hints"), "python")
+    others = blocks(section("Optional: A type of your own") + section("Hints"), "python")
     return [block.replace("steps=300", "steps=100") for block in blocks(README, "python")
             if block not in others]
 

@@ -29,7 +29,8 @@ def explain(error, source, todo, folder):
     found, hint = next(pair for pair in fits if pair[0])
     details = {"name": "", **found.groupdict()}
     close = closest(details["name"], error, source)
-    details |= {"close": close, "did_you": f" Did you mean {close}?" if close else ""}
+    details |= {"close": close, "layers": ", ".join(SIZES),
+                "did_you": f" Did you mean {close}?" if close else ""}
     if hint == "misspelt" and not close:
         hint = "no-such-layer"
     if hint == "sizes-do-not-fit":
@@ -50,16 +51,18 @@ def place_of(error, source, todo):
     It is the innermost one, but the way ends where the function of another TODO is
     entered: that one is checked by itself, so what it was given is at fault.
     """
-    line, function, below, calls = None, "", False, 0
+    line, function, below, calls = None, "", False, []
     for frame, number in traceback.walk_tb(error.__traceback__):
         name, own = frame.f_code.co_name, frame.f_code.co_filename == str(source.path)
-        calls += own and name == todo
+        calls += [number] * (own and name == todo)
         below = bool(line) and not (own and (name not in BY_NAME or name == todo))
         if own and not below:
             line, function = number, name
         elif own:
             break
-    again = " @recursive" if calls > 1 else ""
+    again = ""
+    if len(calls) > 1:
+        line, again = calls[0], " @recursive"
     return line, f" @{todo}/{function}{'>' if below else ':'} {source.text_of(line or 0)}{again}"
 
 
@@ -77,8 +80,8 @@ def clue(got, want, todo):
         (todo is DECODE and got == PIXELS,
          "It is given pixels, but decoder_out is the last layer."),
         (want == hidden and got == (codes if todo is DECODE else PIXELS),
-         "It is given the function's own argument: the layer in front of it is left out, or comes "
-         "later."),
+         "It is given the function's own argument: the layer in front of it is left out, comes "
+         "later, or gives what is not used."),
         (want == 28**2, "784 is 28 x 28, as in many tutorials. Here the layers are given."),
         (1 < got < codes and want in (PIXELS, codes),
          "They stand in columns, where each picture or code is a row: a transposition, or dim=1?"),
@@ -102,5 +105,7 @@ def closest(name, error, source):
                  if frame.f_code.co_filename == str(source.path)
                  for one in (*frame.f_locals, *frame.f_globals) if len(one) > 1}
     alike = {one.lower().translate(LOOK_ALIKE): one for one in sorted(known, reverse=True)}
-    found = difflib.get_close_matches(name.lower().translate(LOOK_ALIKE), alike, 1, cutoff=0.7)
+    name = name.lower().translate(LOOK_ALIKE)
+    found = [one for one in difflib.get_close_matches(name, alike, 1, cutoff=0.7)
+             if one == name or one.rstrip("0123456789") != name.rstrip("0123456789")]   # no fc3
     return prefix + alike[found[0]] if found else ""

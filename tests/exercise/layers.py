@@ -286,10 +286,27 @@ def described(values, base, right):
         "a factor of 255, without decimals,": (values - 255 * right).abs().max() < 1.01}
     if any(cases.values()):
         return "line", "{asked} and " + next(words for words, fits in cases.items() if fits)
-    below = base < 0
-    slopes = values[below] / base[below]
-    if below.any() and equal(values[~below], base[~below]) and np.ptp(slopes) < 1e-3:
-        return "other", "a leaky ReLU"
-    low, high = base.argmin(), base.argmax()
-    return "unknown", (f"something unknown ({base[low]:.3g} became {values[low]:.3g}, "
-                       f"{base[high]:.3g} became {values[high]:.3g})")
+    below, left = base < 0, (values - base).abs() < 1e-6
+    slopes, steeper = values[below] / base[below], steeper_sigmoid(values, base)
+    cases = {
+        "a leaky ReLU":
+            below.any() and equal(values[~below], base[~below]) and np.ptp(slopes) < 1e-3,
+        "{asked} for some of the values only": equal(values[~left], right[~left]),
+        steeper: steeper != ""}
+    if any(cases.values()):
+        return "other", next(words for words, fits in cases.items() if fits)
+    worst = (values - right).abs().argmax()
+    return "unknown", (f"something unknown ({base[worst]:.3g} became {values[worst]:.3g}, "
+                       f"it should be {right[worst]:.3g})")
+
+
+def steeper_sigmoid(values, base):
+    """Words for a sigmoid of a factor times ``base``, and a shift; empty for all else."""
+    inside = (values > 0.01) & (values < 0.99)               # elsewhere it is flat
+    if inside.sum() < 3 or np.ptp(base[inside]) == 0:
+        return ""
+    factor, shift = np.polyfit(base[inside], torch.logit(values[inside]), 1)
+    if abs(factor) < 1e-9 or not equal(values, F.sigmoid(factor * base + shift)):
+        return ""
+    return f"a sigmoid of {factor:.3g} times the value" + f" plus {shift:.3g}" * bool(
+        abs(shift) > 1e-3)

@@ -13,6 +13,8 @@ PURE = {          # functions and methods that change nothing: their result is a
     "decoder_out", "encode", "decode", "reshape", "view", "squeeze", "unsqueeze", "flatten",
     "numpy", "detach", "astype", "clip", "round", "repeat", "kron", "transpose", "interpolate",
 }
+# what comes of a loop that ends in its first round
+RETURN_IN_LOOP = {"batch-lost", "row-count", "layer-skipped", "head-missing", "wrong-shape"}
 NOTHING = r"(?s)pass|\.\.\.|['\"].*|return( None)?|raise NotImplementedError(\(.*\))?"
 
 
@@ -134,6 +136,8 @@ class SourceFile:
             for expression, known in KNOWN_CODE:
                 if re.search(expression, f"{hint} @{todo.name}: {text}"):
                     return WrongError(known, seen, line=line, show_line=True)
+        if hint in RETURN_IN_LOOP and self.returns_in_loop(todo):
+            return WrongError("return-in-loop", seen, line=self.line_like(todo, r"^return\b"))
         for node in self.nodes(todo, ast.ExceptHandler, ast.Expr):
             if hint == "returns-nothing" and node is self.definitions(todo)[-1].body[-1]:
                 break                     # its last line lacks no assignment, but a return

@@ -289,8 +289,8 @@ def measure(model, data, space):
         # of 8 frames from type to type, how many of the 6 inner ones are near none: likewise
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
-        # reconstruction loss in nats per image: of a perfect copy, of a model that removes the
-        # noise exactly, and of this model if it decodes mu instead of z
+        # reconstruction loss in nats per image: of a perfect copy, of a model that outputs the
+        # clean patterns, and of this model if it decodes mu instead of z
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mean_loss=loss(reconstruct(model, data.held_out)),
@@ -513,7 +513,7 @@ def draw_progression(data, history, findings):
     upper, lower = right.subplots(2, 1, sharex=True)
     draw_curve(upper, history, [record.reconstruction for record in history], "reconstruction")
     upper.axhline(findings.clean_loss, color="black", linestyle="--", linewidth=1)
-    upper.annotate("a model that removes the noise exactly", (0.03, findings.clean_loss),
+    upper.annotate("a model that outputs the clean patterns", (0.03, findings.clean_loss),
                    xycoords=upper.get_yaxis_transform(),     # x is a share of the width
                    xytext=(0, -4), textcoords="offset points", fontsize=8, va="top")
     upper.set_ylim(bottom=0.8 * findings.clean_loss)

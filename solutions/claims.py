@@ -58,7 +58,7 @@ CLAIMS = (
     # --- the default: its loss and its reconstructions --------------------------------
     Claim(("default",), lambda default:
           f"The reconstruction loss ends at {default.reconstruction:.1f} nats per image. "
-          f"A model that removes the noise exactly has a loss of {default.clean_loss:.1f} nats. "
+          f"A model that outputs the clean patterns has a loss of {default.clean_loss:.1f} nats. "
           f"Sampling z around mu adds {default.code_noise:.1f} nats, "
           f"and {default.left:.1f} nats are left for the model to learn.",
           lambda default: 58 < default.reconstruction < 63 and 57 < default.clean_loss < 60
@@ -84,7 +84,7 @@ CLAIMS = (
           f"in {default.midpoints_blended:.0%}.",
           lambda default: default.midpoints > 0.97 and default.midpoints_blended < 0.4),
     Claim(("default",), lambda default:
-          f"On average, {default.frames_near_none:.1f} of six frames between two types are near "
+          f"On average, {default.frames_near_none:.1f} in six pictures between two types are near "
           f"no pattern. With blended pixels, {default.frames_near_none_blended:.1f} are.",
           lambda default: default.frames_near_none < 1.5 and default.frames_near_none_blended > 3),
     Claim(("default",), lambda default:

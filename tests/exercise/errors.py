@@ -80,8 +80,8 @@ def clue(got, want, todo):
         (todo is DECODE and got == PIXELS,
          "It is given pixels, but decoder_out is the last layer."),
         (want == hidden and got == (codes if todo is DECODE else PIXELS),
-         "It is given the function's own argument: the layer in front of it is left out, comes "
-         "later, or gives what is not used."),
+         "It is given the function's own argument: is the layer before it left out, called later, "
+         "or not used?"),
         (want == 28**2, "784 is 28 x 28, as in many tutorials. Here the layers are given."),
         (1 < got < codes and want in (PIXELS, codes),
          "They stand in columns, where each picture or code is a row: a transposition, or dim=1?"),

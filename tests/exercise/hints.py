@@ -11,7 +11,7 @@ LINES = {           # words in a hint's "look": what stands in the line that the
     "last line": r"\b(return|yield)\b", "of return": r"\breturn\b", "loop": r"\b(for|while)\b",
     "made anew": r"\bglobal\b|=(\[\]|\{\}|None)[,)]|hasattr|cache|self\.\w+ \+?= |[A-Z_]{2,}[.[]",
     "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout|init",
-    "underscore": r"[-+*/]= |\] = |\w_\(",
+    "slice": r"chunk|split|cat\(|\[.*:", "underscore": r"[-+*/]= |\] = |\w_\(",
     "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
     "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
     "mixed": r"lerp|\*.*[-+]|linspace\(", "encoded": r"encode\(",

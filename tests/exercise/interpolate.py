@@ -56,7 +56,9 @@ def check_once(learner, pair, num_steps):
                 return require_frames(
                     learner.call(function, model, *given, called=called, **options))
         except WrongError as wrong:
-            if options and wrong.hint in ("error", "alpha-shape", "reshape", "batch-reshape"):
+            if len(model.decoded) == 1 and is_row(model.decoded[0], model, steps):
+                wrong.hint = "alpha-row"
+            elif options and wrong.hint in ("error", "alpha-shape", "reshape", "batch-reshape"):
                 wrong.hint, wrong.show_line = "steps-ignored", False
             raise
 
@@ -86,7 +88,7 @@ def shown(steps):
 def require_frames(answer):
     """The frames as one float array (num_steps, side, side), or a WrongError."""
     listed = isinstance(answer, (list, tuple)) or (
-        isinstance(answer, np.ndarray) and answer.ndim == 3)
+        isinstance(answer, np.ndarray) and answer.ndim > 2)
     entries = list(answer) if listed else [answer]
     kinds = [described(entry) for entry in entries]
     shapes = [getattr(entry, "shape", None) for entry in entries]
@@ -120,12 +122,18 @@ def described(thing):
     return f"{kind} of shape {tuple(thing.shape)}" if hasattr(thing, "shape") else kind
 
 
+def is_row(codes, vae, num_steps):
+    """Whether there is one code, mixed number by number with as many shares."""
+    shares = torch.linspace(0, 1, LATENT_DIM)
+    return num_steps == LATENT_DIM and equal(codes, torch.lerp(*vae.codes, shares)[None])
+
+
 def explain_number(count, num_steps, vae, ask, source):
     """Raise a WrongError that tells from what was decoded why the number of frames is wrong."""
     decoded, other = sum(map(len, vae.decoded)), num_steps + 3       # another number to try
-    one, alpha = decoded == 1 >= count, torch.linspace(0, 1, LATENT_DIM)
+    one = decoded == 1 >= count
     require_none(f"frames: {count}, for num_steps {num_steps}; codes that vae decoded: {decoded}", (
-        ("alpha-row", one and equal(vae.decoded[0][0], torch.lerp(*vae.codes, alpha))),
+        ("alpha-row", one and is_row(vae.decoded[0], vae, num_steps)),
         ("return-in-loop", one and source.returns_in_loop(INTERPOLATE)),
         ("one-round", one),
         ("last-only", count <= 1 and decoded >= num_steps),
@@ -150,8 +158,7 @@ def explain_frames(frames, vae):
         ("encodes-others", encodes_others(vae)),
         ("all-the-same", same and (len(decoded) == 1 or np.abs(decoded - decoded[0]).max() > NEAR)),
         ("unknown", not equal(frames, pictures[nearest])),
-        ("alpha-row", len(frames) == LATENT_DIM and equal(
-            codes[nearest[0]], torch.lerp(*vae.codes, torch.from_numpy(alpha).float()))),
+        ("alpha-row", is_row(codes[nearest[:1]], vae, len(frames))),
         ("off-line", np.abs(others).max(initial=0) > NEAR),
         ("not-straight", alike([*a[[0, -1]], *b[[0, -1]]], [1, 0, 0, 1]) and not alike(a + b, 1)),
         ("weights-sum", not alike(a + b, 1) or alike(b, -alpha),

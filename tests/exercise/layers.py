@@ -23,7 +23,7 @@ from vae_model import HIDDEN_DIM
 
 COUNT = 5               # images in a batch
 # what comes of a size that is written into the code, if a batch of another size is given
-SIZE_HINTS = {"wrong-shape", "row-count", "reshape", "batch-reshape", "broadcast",
+SIZE_HINTS = {"wrong-shape", "column-count", "row-count", "reshape", "batch-reshape", "broadcast",
               "sizes-do-not-fit"}
 
 NO_TENSOR = {"NoneType": "returns-nothing", "tuple": "returns-tuple", "list": "returns-tuple",
@@ -91,7 +91,7 @@ def check_half(half, learner, _right):
     except WrongError as wrong:
         if wrong.called != shown(half, x) and wrong.hint in SIZE_HINTS:
             wrong.hint, wrong.show_line = "fixed-batch", False
-        elif wrong.hint in ("wrong-shape", "head-missing"):
+        elif wrong.hint in ("wrong-shape", "column-count", "head-missing"):
             for wrong.hint, wrong.details["what"], name in causes_in(x[:1])[:1]:
                 wrong.line = learner.source.line_with(learner.todo, name)
         raise
@@ -133,7 +133,7 @@ def shown(half, x):
 
 def answer_to(learner, vae, half, x):
     """The values that come back for ``x``, in the right shape; or a WrongError."""
-    given, last, called = x.clone(), half.layers[-1], shown(half, x)
+    given, last, called, columns = x.clone(), half.layers[-1], shown(half, x), 0
     answer = learner.call(learner.find(vae, half.name), given, called=called)
     count, width = right = len(x), SIZES[last][1]
     if not isinstance(answer, torch.Tensor) or answer.is_complex():
@@ -145,12 +145,15 @@ def answer_to(learner, vae, half, x):
                 **dict.fromkeys([(count * width,), (width,), (1, width)], "batch-lost")}.get(
                     tuple(answer.shape), "row-count" if answer.shape[1:] == right[1:] else
                     "wrong-shape")
+        if answer.ndim == 2 and len(answer) == count and hint == "wrong-shape":
+            hint, columns = "column-count", answer.shape[1]
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, given):
         hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"
     else:
         return plain(answer)
-    raise WrongError(hint, seen, called=called, what="As many numbers as a hidden layer has: "
+    raise WrongError(hint, seen, called=called, want=width, columns=columns,
+                     what="As many numbers as a hidden layer has: "
                      f"{last} is left out, or its result is not what is returned")
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.exercise.hints import KNOWN_CODE, WrongError
+from tests.exercise.hints import BY_RESULT, KNOWN_CODE, WrongError
 
 PURE = {          # functions and methods that change nothing: their result is all they do
     "relu", "sigmoid", "tanh", "encoder_fc1", "encoder_fc2", "fc_mu", "decoder_fc1", "decoder_fc2",
@@ -131,11 +131,13 @@ class SourceFile:
         return found[0] if found else self.line(todo)
 
     def mistake_in_text(self, todo, hint, seen):
-        """The mistake, if any, that shows in the text of a function whose result is wrong."""
+        """The mistake, if any, that shows in the text of a function that is wrong."""
         for line, text in self.lines_of(todo):
             for expression, known in KNOWN_CODE:
                 if re.search(expression, f"{hint} @{todo.name}: {text}"):
                     return WrongError(known, seen, line=line, show_line=True)
+        if hint not in BY_RESULT:
+            return None
         if hint in RETURN_IN_LOOP and self.returns_in_loop(todo):
             return WrongError("return-in-loop", seen, line=self.line_like(todo, r"^return\b"))
         for node in self.nodes(todo, ast.ExceptHandler, ast.Expr):

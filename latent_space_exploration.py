@@ -117,12 +117,12 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     steps = epochs * math.ceil(len(data.train) / batch_size)
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # The learning rate is multiplied by 1, and in the last decay * steps by a factor that falls
-    # to 0, so that the weights settle. (+ 1, because decay may be 0)
+    # LambdaLR multiplies the learning rate by this factor after `done` steps: 1, and when only
+    # decay * steps are left, a factor that falls to 0, so that the weights settle
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
-    recorded = spread_epochs(epochs, 51)           # 51, so that the 6 printed ones are among them
     printed = spread_epochs(epochs, 6)
+    recorded = spread_epochs(epochs, 51)           # these 6, and 9 between any two of them
     step, history = 0, []
     for epoch in range(1, epochs + 1):
         model.train()
@@ -187,7 +187,7 @@ def run(settings):
 
     with matplotlib.style.context("default"):      # whatever the reader's own settings are
         files = draw_all(model, data, history, space, findings, settings.seed)
-    weights = io.BytesIO()         # bytes, as the figures are: write_file never leaves half a file
+    weights = io.BytesIO()         # in memory: files are written only when all is done
     torch.save(model.state_dict(), weights)
     files.append((vae_model.WEIGHTS_FILE, "the weights of the trained model", weights.getvalue()))
     print(f"\nFiles in {settings.output_dir}:")
@@ -270,7 +270,7 @@ def measure(model, data, space):
     """What a trained model can do with held-out patterns, beside simpler ways: named numbers."""
     names = np.array(PATTERN_TYPES)[data.labels]
     far = far_pairs_of_one_type(data)                 # pair i: pattern i and another of its type
-    middle, blended_middle = (frames[1] for frames in paths(model, data, space, far, num_steps=3))
+    halfway, halfway_blended = paths(model, data, space, far, num_steps=3)    # [1]: the middle
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)         # always the same codes
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
@@ -284,13 +284,13 @@ def measure(model, data, space):
         samples=np.mean(types_near(samples) != "none"),
         samples_pca=np.mean(types_near(samples_pca) != "none"),
         # shares of midpoints within a type that are near that type: of codes, and of pixels
-        midpoints=np.mean(types_near(middle) == names),
-        midpoints_blended=np.mean(types_near(blended_middle) == names),
+        midpoints=np.mean(types_near(halfway[1]) == names),
+        midpoints_blended=np.mean(types_near(halfway_blended[1]) == names),
         # of 8 frames from type to type, how many of the 6 inner ones are near none: likewise
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
         # reconstruction loss in nats per image: of a perfect copy, of a model that outputs the
-        # clean patterns, and of this model if it decodes mu instead of z
+        # clean patterns (as noise makes them on average), and of this model if it decodes mu, not z
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mean_loss=loss(reconstruct(model, data.held_out)),
@@ -378,8 +378,8 @@ def count_near_none(frames):
 
 
 def mean_with_noise(clean):
-    """The mean of each clean pixel with noise. Noise is clipped to [0, 1]: black gets brighter."""
-    # a hundred equally likely amounts of noise
+    """Each pixel's mean with noise. Noisy pixels are clipped to [0, 1], so black gets brighter."""
+    # a hundred equally likely amounts of noise: inv_cdf gives the quantiles of N(0, 1)
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
 
@@ -441,7 +441,7 @@ def draw_latent_space(data, space):
                    columnspacing=1, handletextpad=0.2)
     by_type.set(xlabel=names[0], ylabel=names[1], aspect="equal")
     show_thumbnails(in_place, points, data)
-    # a square even if all points lie on a line
+    # half of what the points span, and a margin: a square even if they lie on a line
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 0.6 * max((high - low).max(), 0.1)
     (left, bottom), (right, top) = (low + high) / 2 - reach, (low + high) / 2 + reach
@@ -462,7 +462,7 @@ def type_marker(label):
 
     pixels = np.linspace(-0.5, 0.5, 81)
     distance = patterns.DISTANCES[PATTERN_TYPES[label]](*np.meshgrid(pixels, -pixels))   # y goes up
-    # contourf fills where -1 < distance < 0.08; plot() takes the path around that as a marker
+    # contourf, on a figure that nobody sees, gives the path around -1 < distance < 0.08
     return Figure().subplots().contourf(pixels, pixels, distance, [-1, 0.08]).get_paths()[0]
 
 
@@ -487,7 +487,7 @@ def show_thumbnails(axes, points, data):
 def draw_interpolation(model, data, space):
     """Within the second type, and from the first type to the last, in two ways each."""
     far = far_pairs_of_one_type(data)[data.of_type(1)]           # those of the second type
-    farthest = far[rmse(data.clean[far[:, 0]], data.clean[far[:, 1]]).argmax()]
+    farthest = max(far, key=lambda pair: rmse(*data.clean[pair]))
     ends = [data.of_type(0)[0], data.of_type(len(PATTERN_TYPES) - 1)[0]]
     latent, blended = paths(model, data, space, np.array([farthest, ends]))     # (8, 2, pixels)
     rows = [latent[:, 0], blended[:, 0], latent[:, 1], blended[:, 1]]
@@ -618,7 +618,7 @@ def write_file(file, content):
 def set_up_torch():
     """Make small matrices fast; for programs, not for importers."""
     torch.set_num_threads(1)     # two threads gain nothing here and wait for each other
-    # Adam's averages for unused dimensions fade to denormal numbers, which are slow
+    # Adam's averages for unused dimensions fade below 1e-38, to denormal numbers, which are slow
     torch.set_flush_denormal(True)
 
 

@@ -92,8 +92,9 @@ def clean_patterns():
     images, labels = [], []
     for label in range(len(PATTERN_TYPES)):
         drawn = draw_patterns([label] * len(shifts), shifts, [LINE_WIDTH[0]] * len(shifts))
+        # one shift for each different picture; what differs at one width differs at any
         _, first_of_each = np.unique(drawn.round(5), axis=0, return_index=True)
-        kept = shifts[first_of_each]              # these draw different pictures at any width
+        kept = shifts[first_of_each]
         for width in np.linspace(*LINE_WIDTH, 7):
             images.append(draw_patterns([label] * len(kept), kept, [width] * len(kept)))
             labels += [label] * len(kept)
@@ -107,7 +108,7 @@ def nearest_pattern(images):
     """
     clean, labels = clean_patterns()
     images = np.asarray(images, dtype=np.float32)
-    # |image - clean|**2 without |image|**2, which is the same for every clean pattern
+    # |image - clean|**2, an array (N, F), without |image|**2, which is the same for every clean one
     best = ((clean**2).sum(axis=1) - 2 * images @ clean.T).argmin(axis=1)
     return rmse(images, clean[best]), labels[best]
 
@@ -187,9 +188,9 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)     # captions need room
-    texts = [text for text in (title, *column_labels[:1], xlabel) if text]
-    more_lines = "\n".join(texts).count("\n")                      # than the first of the title
-    figure = new_figure(height + 0.5 + 0.2 * more_lines, title)
+    texts = (title, *column_labels[:1], xlabel)         # one column label is as tall as all
+    text_lines = sum(1 + text.count("\n") for text in texts if text)
+    figure = new_figure(height + 0.3 + 0.2 * text_lines, title)
     axes = figure.subplots()
     show_grid(axes, rows, row_labels, column_labels, captions, marked)
     axes.set(xlabel=xlabel, ylabel=ylabel)

@@ -1,7 +1,7 @@
 """Train a VAE on soft-edged lines and draw the figures of the exercise page.
 
     python latent_space_exploration.py             # the run that the page shows
-    python latent_space_exploration.py --beta 4 --output-dir outputs/beta_4
+    python latent_space_exploration.py --beta 4 -o outputs/beta_4
     python latent_space_exploration.py --help      # everything that can be changed for one run
 
 Read vae_model.py first if a VAE is new to you. The main line comes first: configuration,
@@ -208,13 +208,13 @@ def print_header(model, settings):
     print(f"Model   VAE {'-'.join(map(str, sizes))}, {parameters:,} parameters, "
           f"beta {settings.beta:g}, seed {settings.seed}")
     loss = "loss" if settings.beta == 1 else f"recon + {settings.beta:g} KL"
-    print(f"\n  epoch {loss:>14s}   reconstruction         KL   (nats per image)")
+    print(f"\nepoch {loss:>14s}   reconstruction       KL   (nats per image)")
 
 
 def print_losses(record, beta):
     """Print one line of the table."""
-    print(f"{record.epoch:7d} {record.reconstruction + beta * record.kl:14.2f} "
-          f"{record.reconstruction:16.2f} {record.kl:10.2f}", flush=True)
+    print(f"{record.epoch:5d} {record.reconstruction + beta * record.kl:14.2f} "
+          f"{record.reconstruction:16.2f} {record.kl:8.2f}", flush=True)
 
 
 # --- measures: where the patterns are -------------------------------------------
@@ -589,7 +589,7 @@ def parse_settings(arguments=None):
     add("--latent-dim", type=int, default=vae_model.LATENT_DIM, help="size of a code")
     add("--beta", type=float, default=BETA, help="weight of the KL term in the loss")
     add("--seed", type=int, default=SEED, help="for data, initial weights and noise")
-    add("--output-dir", type=Path, default=patterns.OUTPUT_DIR, help="where the files go")
+    add("-o", "--output-dir", type=Path, default=patterns.OUTPUT_DIR, help="where the files go")
     settings = parser.parse_args(arguments)
     for name, lowest in (("epochs", 1), ("latent_dim", 2), ("beta", 0), ("seed", 0)):
         value = getattr(settings, name)

@@ -12,16 +12,15 @@ import runpy
 import shutil
 import subprocess
 import sys
-from string import Formatter
 
 import pytest
 import torch
 
 from patterns import IMAGE_SIZE
 from tests.exercise import process, run
-from tests.exercise.hints import HINTS, HINTS_FILE, KNOWN, read_hints
+from tests.exercise.hints import HINTS
 from tests.exercise.pictures import layer_by_layer
-from tests.exercise.process import ROOT, Workshop, judge, loss
+from tests.exercise.process import ROOT, Workshop, judge
 from tests.exercise.reference import ReferenceVAE, loud_weights
 from tests.exercise.report import WIDTH, next_step, verdict
 from tests.exercise.todos import CHALLENGE, ENCODE, INTERPOLATE, TODOS, SourceFile
@@ -77,7 +76,7 @@ def test_every_stored_answer_gets_its_own_hint_or_passes(workshop, tmp_path, ans
         assert [line[2:11].strip() for line in lines if line[2:11].strip()] == [
             "called", "seen", "cause", "look at"]
         assert len(lines) <= 8 and max(map(len, lines)) <= WIDTH, result["message"]
-        assert "{" not in result["cause"]
+        assert "{" not in result["cause"] and result["message"].isascii()
 
 
 def test_every_hint_has_a_stored_wrong_answer():
@@ -91,20 +90,6 @@ def test_no_hint_contains_a_line_of_the_solution():
     telling = [line for line in code[code.index("def encode(self, x):"):]
                if len(line) > 12 and '"""' not in line]
     assert not any(line in text for line in telling for texts in HINTS.values() for text in texts)
-
-
-def test_hints_can_be_shown_everywhere_and_get_what_they_ask_for():
-    assert HINTS_FILE.read_text(encoding="utf-8").isascii()
-    for expression, hint in KNOWN:
-        groups = set(re.compile(expression).groupindex)
-        asked = {name for text in HINTS[hint] for _, name, _, _ in Formatter().parse(text) if name}
-        given = groups | {"name", "clue", "close", "did_you", "count"}
-        assert asked <= given, expression
-
-
-def test_a_malformed_hint_is_named():
-    with pytest.raises(ValueError, match="key"):
-        read_hints("[A]\nkey: Why.\n    look: there\n    look: elsewhere")
 
 
 # --- the file as a whole ------------------------------------------------------------
@@ -236,12 +221,6 @@ def test_a_fault_of_the_checks_is_said_to_be_one(check):
            "    return self.fc_mu(x.new_zeros(len(x), self.fc_mu.in_features)).as_subclass(Odd)\n")
     judgement = check(put_in(TWO, ENCODE, odd))
     assert judgement.results[ENCODE].hint == "checks-failed", verdict(judgement)
-
-
-def test_a_long_wait_is_no_loop_without_an_end():
-    words = 'Timeout (0:00:05)!\n  File "layers.py", line 3 in watch'       # as on Windows
-    message = loss({"file": STARTER_FILE, "todo": "encode"}, 1, words, 5)
-    assert message["result"]["hint"] == "too-slow"
 
 
 def test_a_process_that_cannot_start_is_not_blamed_on_the_learner(monkeypatch, tmp_path):

@@ -67,10 +67,6 @@ def read_hints(text):
             cause, *rest = re.split(r"\n(\w+): ", entry)
             parts = list(zip(rest[::2], rest[1::2]))
             looks = [part for label, part in parts if label == "look"]
-            labels = {label for label, _ in parts}
-            if not cause or len(looks) > 1 or labels - {"look", "when", "code"}:
-                raise ValueError(f"hints.txt, {hint}: a sentence, at most one line with look:, "
-                                 f"and lines with when: or code:; not {entry!r}")
             groups.setdefault(group, {})[hint] = tuple(
                 " ".join(text.split()) for text in (cause, *looks, place)[:2])
             known += [(part, hint) for label, part in parts if label == "when"]

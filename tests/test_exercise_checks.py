@@ -4,7 +4,6 @@ tests/exercise/answers holds wrong answers, each with the hint it has to get, an
 ones in many ways of writing. Each takes the place of its TODO in a finished file.
 """
 
-import ast
 import contextlib
 import os
 import re
@@ -24,7 +23,7 @@ from tests.exercise.process import ROOT, Workshop, judge
 from tests.exercise.reference import ReferenceVAE, loud_weights
 from tests.exercise.report import WIDTH, next_step, verdict
 from tests.exercise.todos import CHALLENGE, ENCODE, INTERPOLATE, TODOS, SourceFile
-from tests.stored import ANSWERS, definition, emptied, function_text, put_in, read_solution, stored
+from tests.stored import ANSWERS, emptied, function_text, put_in, read_solution, stored
 from vae_model import HIDDEN_DIM, LATENT_DIM, VAE, WEIGHTS_FILE
 
 if not ANSWERS.is_dir() or not (ROOT / "solutions" / "latent_solution.py").exists():
@@ -128,13 +127,10 @@ def test_a_file_that_cannot_be_used_is_reported(check, hint):
 
 # --- begun or not --------------------------------------------------------------------
 @pytest.mark.parametrize("body", [
-    '"""Only a docstring."""', "pass", "...", "return None", 'raise NotImplementedError("TODO")',
-    '"""Both."""\n    # a comment\n    pass'])
-def test_a_todo_without_code_is_to_do(tmp_path, body):
-    file = tmp_path / "latent_starter.py"
-    head = "def interpolate(vae, pattern_a, pattern_b, num_steps=8):\n    "
-    file.write_text(put_in(SOLUTION, INTERPOLATE, head + body), encoding="utf-8")
-    assert SourceFile(file).state(INTERPOLATE) == "to do"
+    '"""Only a docstring."""', "pass", "...", "return None", 'raise NotImplementedError("TODO")'])
+def test_a_todo_without_code_is_to_do(check, body):
+    judgement = check(put_in(TWO, ENCODE, f"def encode(self, x):\n    {body}  # a comment"))
+    assert judgement.names("to do") == ["encode", "interpolate", CHALLENGE.name]
 
 
 def test_a_fresh_starter_has_four_todos(check, workshop):
@@ -165,13 +161,10 @@ def test_interpolate_has_to_fit_to_ones_own_model(check):
     assert judgement.results[INTERPOLATE].hint == "own-model"
 
 
-@pytest.mark.parametrize("todo", TODOS, ids=[todo.name for todo in TODOS])
-def test_starter_and_solution_are_in_step(todo):
-    given, finished = (definition(source, todo) for source in (STARTER, SOLUTION))
-    assert ast.unparse(given.args) == ast.unparse(finished.args)
-    layers = [re.search(r"    def __init__.*?(?=\n\n)", source, re.DOTALL).group()
-              for source in (STARTER, SOLUTION)]
-    assert layers[0] == layers[1]
+def test_starter_and_solution_are_in_step():
+    given, finished = (re.findall(r"^ *def .*|^ +self\.\w+ = .*", source, flags=re.MULTILINE)
+                       for source in (STARTER, SOLUTION))
+    assert given == finished
 
 
 @same_layers
@@ -190,7 +183,6 @@ HARMFUL = {
                          "    for number in range(10**4): print('row', number)",
     "takes two gigabytes": "torch.empty(2**29)",
     "ends the process": "os._exit(3)",
-    "deletes its folder": "os.chdir('/'); shutil.rmtree(OUTPUT_DIR.parent)",
     "changes settings": "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)\n"
                         "    np.seterr(all='raise'); warnings.simplefilter('error')\n"
                         "    sys.stdout = sys.stdin = None",
@@ -199,13 +191,12 @@ HARMFUL = {
 
 @pytest.mark.parametrize("body", HARMFUL.values(), ids=HARMFUL)
 def test_harmful_code_leaves_the_other_todos_their_verdicts(check, body):
-    modules = "os, sys, time, shutil, threading, warnings"
-    source = put_in(TWO, ENCODE, f"def encode(self, x):\n    import {modules}\n    {body}\n")
+    source = put_in(TWO, ENCODE, "def encode(self, x):\n    import os, sys, time, threading, "
+                    f"warnings\n    {body}\n")
     first = "hidden = torch.relu(self.decoder_fc1(z))"
     judgement = check(edit(source, (first, f"1 / np.zeros(1); {first}")))     # warns, no error
-    refused = {"os._exit(3)": "exits"}
-    if sys.platform == "linux":
-        refused["torch.empty(2**29)"] = "memory"
+    refused = {"os._exit(3)": "exits",
+               "torch.empty(2**29)": "memory" if sys.platform == "linux" else "returns-nothing"}
     assert judgement.results[ENCODE].hint == refused.get(body, "returns-nothing")
     assert judgement.names("right") == ["decode"], verdict(judgement)
     assert judgement.names("to do") == ["interpolate", CHALLENGE.name]
@@ -224,7 +215,6 @@ def test_a_fault_of_the_checks_is_said_to_be_one(check):
 
 
 def test_a_process_that_cannot_start_is_not_blamed_on_the_learner(monkeypatch, tmp_path):
-    """A missing package, or an edit of vae_model.py that Python does not understand."""
     child = tmp_path / "tests" / "exercise" / "child.py"
     child.parent.mkdir(parents=True)
     child.write_text("print('from another file')\nimport torch_that_nobody_has")

@@ -23,8 +23,8 @@ from vae_model import HIDDEN_DIM
 
 COUNT = 5               # images in a batch
 # what comes of a size that is written into the code, if a batch of another size is given
-SIZE_HINTS = {"wrong-shape", "column-count", "row-count", "reshape", "batch-reshape", "broadcast",
-              "sizes-do-not-fit"}
+SIZE_HINTS = {"wrong-shape", "column-count", "squares", "row-count", "reshape", "batch-reshape",
+              "broadcast", "sizes-do-not-fit"}
 
 NO_TENSOR = {"NoneType": "returns-nothing", "tuple": "returns-tuple", "list": "returns-tuple",
              "ndarray": "returns-array"}
@@ -44,6 +44,7 @@ FUNCTIONS = {           # what may stand between two layers, or behind the last 
     "the logarithm of a sigmoid": F.logsigmoid,
     "1 minus a sigmoid, or 1 / (1 + exp(x)) without its minus sign": lambda x: F.sigmoid(-x),
     "1 + exp(-x), a sigmoid without brackets,": lambda x: 1 + torch.exp(-x),
+    "a ReLU of minus the value": lambda x: F.relu(-x),
     "a sigmoid and another one": lambda x: x.sigmoid().sigmoid(),
     "a ReLU and a sigmoid": lambda x: x.relu().sigmoid(),
 }
@@ -145,8 +146,10 @@ def answer_to(learner, vae, half, x):
                 **dict.fromkeys([(count * width,), (width,), (1, width)], "batch-lost")}.get(
                     tuple(answer.shape), "row-count" if answer.shape[1:] == right[1:] else
                     "wrong-shape")
-        if answer.ndim == 2 and len(answer) == count and hint == "wrong-shape":
-            hint, columns = "column-count", answer.shape[1]
+        if hint == "wrong-shape" and len(answer) == count:
+            columns = answer[0].numel()
+            hint = "column-count" if columns != width else (
+                "squares" if answer.shape[1] > 1 else "wrong-shape")
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, given):
         hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"

@@ -1,5 +1,7 @@
 """The model and its loss against torch.distributions and arithmetic, and edits that go wrong."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -31,17 +33,9 @@ def test_the_sizes_that_everything_else_relies_on(images):
     recon, mu, log_var = VAE()(images)
     assert recon.shape == images.shape and 0 <= recon.min() <= recon.max() <= 1
     assert mu.shape == log_var.shape == (12, LATENT_DIM)
-    assert VAE().fc_mu.in_features == HIDDEN_DIM
     small = VAE(input_dim=20, hidden_dim=6, latent_dim=3)
-    assert small(torch.rand(4, 20))[0].shape == (4, 20) and small.fc_var.in_features == 6
-    assert small.fc_var.out_features == 3
-
-
-def test_encode_gives_the_two_heads_in_this_order(images):
-    model = VAE()
-    mu, log_var = model.encode(images)
-    hidden = model.encoder(images)
-    assert torch.equal(mu, model.fc_mu(hidden)) and torch.equal(log_var, model.fc_var(hidden))
+    assert [values.shape[1] for values in small(torch.rand(4, 20))] == [20, 3, 3]
+    assert (VAE().fc_mu.in_features, small.fc_mu.in_features) == (HIDDEN_DIM, 6)
 
 
 def test_a_sample_has_the_mean_and_the_spread_of_its_cloud():
@@ -86,21 +80,21 @@ def test_a_pixel_that_is_all_wrong_costs_much_but_not_infinitely_much(codes):
     assert 40 < loss.item() < 400 and wrong.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("bad", [-0.01, 1.01, float("-inf")])
 @pytest.mark.parametrize("name", ["x", "recon_x"])
-def test_values_that_are_no_brightness_are_an_error(images, codes, bad, name):
-    values = {"x": images, "recon_x": images.clone()}
-    values[name] = images.clone()
-    values[name][3, 4] = bad
-    with pytest.raises(ValueError, match=rf"^{name} must be in \[0, 1\].*{bad:g}"):
-        vae_loss(values["recon_x"], values["x"], *codes)
+@pytest.mark.parametrize(("bad", "error", "sentence"), [
+    (-0.01, ValueError, r"must be in \[0, 1\].*-0.01"),
+    (1.01, ValueError, r"must be in \[0, 1\].*1.01"),
+    (math.nan, FloatingPointError, "holds NaN.*diverged")])
+def test_values_that_are_no_brightness_are_an_error(images, codes, name, bad, error, sentence):
+    pair = {"x": images, "recon_x": images.clone()}
+    pair[name][3, 4] = bad
+    with pytest.raises(error, match=f"^{name} {sentence}"):
+        vae_loss(**pair, mu=codes[0], log_var=codes[1])
 
 
-def test_nan_and_other_shapes_are_never_silent(images, codes):
-    with pytest.raises(FloatingPointError, match="recon_x holds NaN.*diverged"):
-        vae_loss(images * float("nan"), images, *codes)
+def test_other_shapes_are_an_error(images, codes):
     with pytest.raises(ValueError, match="size"):
-        vae_loss(images[1:], images, *codes)
+        vae_loss(images[:1], images, *codes)
 
 
 # --- using a trained model --------------------------------------------------------------
@@ -123,28 +117,15 @@ def test_samples_come_from_the_prior_and_its_seed():
     assert not np.array_equal(codes, vae_model.sample_prior(model, 20_000, 6))
 
 
-def test_loaded_weights_make_the_same_model(tmp_path, images):
-    model = VAE(latent_dim=LATENT_DIM + 1)
-    torch.save(model.state_dict(), tmp_path / "weights")
-    loaded = load_model(tmp_path / "weights")
-    assert not loaded.training
-    np.testing.assert_array_equal(vae_model.reconstruct(loaded, images),
-                                  vae_model.reconstruct(model, images))
-
-
-@pytest.mark.parametrize("content", ["another model", "another table", "garbage", "no file"])
-def test_weights_that_do_not_fit_are_one_sentence(tmp_path, content):
-    file, sentence = tmp_path / "weights", "^The weights in .*weights do not fit .* train again"
-    if content == "no file":
-        sentence = "^There is no trained model yet.*weights.*run python latent_sp"
-    elif content == "garbage":
-        file.write_bytes(b"garbage")
-    else:
-        torch.save({"another model": VAE(hidden_dim=HIDDEN_DIM + 1).state_dict(),
-                    "another table": {"a": torch.zeros(2)}}[content], file)
-    with pytest.raises(ValueError, match=sentence) as error:
-        load_model(file)
-    assert "\n" not in str(error.value)
+def test_weights_that_are_missing_or_do_not_fit_are_one_sentence(tmp_path):
+    torch.save(VAE(hidden_dim=HIDDEN_DIM + 1).state_dict(), tmp_path / "other")
+    (tmp_path / "damaged").write_bytes(b"garbage")
+    for name, sentence in (("other", "The weights in .*other do not fit .* train again"),
+                           ("damaged", "The weights in .*damaged do not fit .* train again"),
+                           ("missing", "There is no trained model yet.*run python latent_space_")):
+        with pytest.raises(ValueError, match=f"^{sentence}") as error:
+            load_model(tmp_path / name)
+        assert "\n" not in str(error.value)
 
 
 # --- edits of the model -----------------------------------------------------------------
@@ -156,7 +137,6 @@ def edited(encoder=None, decoder=None):
 
 
 def test_models_of_any_depth_are_fine():
-    check_model(VAE())
     check_model(edited([nn.Linear(PIXELS, 9), nn.Tanh(), nn.Linear(9, 20), nn.Dropout(0.5)],
                        [nn.Linear(4, PIXELS), nn.Sigmoid()]))
 
@@ -164,8 +144,6 @@ def test_models_of_any_depth_are_fine():
 @pytest.mark.parametrize(("model", "sentence"), [
     (edited([nn.Linear(PIXELS, 4), nn.ReLU()]), "self.encoder .* ends with 4 .*fc_mu.* takes 20"),
     (edited([nn.Linear(PIXELS, 9), nn.ReLU(), nn.Linear(8, 20)]), "do not fit .*2x9 and 8x20"),
-    (edited([nn.Linear(PIXELS + 1, 20)]), f"do not fit .*2x{PIXELS} and {PIXELS + 1}x20"),
-    (edited(None, [nn.Linear(20, PIXELS), nn.Sigmoid()]), "do not fit .*2x4 and 20x"),
     (edited(None, [nn.Linear(4, 20), nn.Sigmoid()]), f"self.decoder .* end with {PIXELS} pixels"),
     (edited(None, [nn.Linear(4, PIXELS), nn.Tanh()]), r"self.decoder .* in \[0, 1\].*Sigmoid"),
     (edited(None, [nn.Linear(4, PIXELS), nn.ReLU()]), r"self.decoder .* in \[0, 1\].*Sigmoid")])

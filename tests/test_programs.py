@@ -6,10 +6,10 @@ import re
 import runpy
 import signal
 import sys
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.image
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -18,10 +18,9 @@ import latent_space_exploration as main_script
 import patterns
 import vae_model
 
-ROOT = Path(main_script.__file__).parent
-FIGURES = ["reconstruction_comparison.png", "latent_space_visualization.png",
-           "interpolation_sequence.png", "training_progression.png", "vae_architecture.png",
-           "generated_samples.png", "latent_traversal.png"]
+FILES = ["reconstruction_comparison.png", "latent_space_visualization.png",
+         "interpolation_sequence.png", "training_progression.png", "vae_architecture.png",
+         "generated_samples.png", "latent_traversal.png", "vae_weights.pth"]
 
 
 @pytest.fixture
@@ -37,64 +36,55 @@ def tiny(monkeypatch):
 @pytest.fixture
 def earlier(tmp_path):
     """A folder with outputs of an earlier run, which have to be whole after the test."""
-    for name in (*FIGURES, "vae_weights.pth"):
+    for name in FILES:
         (tmp_path / name).write_text(f"earlier {name}")
     yield tmp_path
-    for name in (*FIGURES, "vae_weights.pth"):
+    for name in FILES:
         assert (tmp_path / name).read_text() == f"earlier {name}"
 
 
-def arguments(folder, *others):
-    return ["--epochs", "2", "--output-dir", str(folder), *others]
-
-
 # --- importing and asking for help --------------------------------------------------------
-@pytest.mark.parametrize("name", ["patterns", "vae_model", "latent_space_exploration"])
-def test_importing_a_module_does_nothing(name, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("module", [patterns, vae_model, main_script])
+def test_importing_a_module_does_nothing(module, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     before = torch.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
-    runpy.run_path(str(ROOT / f"{name}.py"), run_name=name)
+    runpy.run_path(module.__file__, run_name=module.__name__)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (torch.get_num_threads(), signal.getsignal(signal.SIGINT)) == before[1:]
     assert capsys.readouterr() == ("", "") and list(tmp_path.iterdir()) == []
 
 
 def test_the_help_shows_the_defaults(capsys):
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(SystemExit):
         main_script.main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert stop.value.code == 0
-    for option, default in (("--epochs EPOCHS", main_script.EPOCHS),
-                            ("--beta BETA", main_script.BETA),
-                            ("--latent-dim LATENT_DIM", vae_model.LATENT_DIM),
-                            ("--seed SEED", main_script.SEED), ("--output-dir OUTPUT_DIR", "")):
-        assert f"(default: {default}" in text.rpartition(f" {option} ")[2].partition(" --")[0]
+    for option, default in (("epochs", main_script.EPOCHS), ("beta", main_script.BETA),
+                            ("latent-dim", vae_model.LATENT_DIM), ("seed", main_script.SEED)):
+        assert re.search(rf"--{option} [A-Z_]+ [^-]*\(default: {default}\)", text)
 
 
 # --- what a run writes ----------------------------------------------------------------------
 @pytest.mark.usefixtures("tiny")
 def test_one_seed_gives_the_same_bytes_whatever_the_readers_settings_are(tmp_path, capsys):
-    settings = {"font.size": 30, "image.origin": "lower", "axes.facecolor": "red",
-                "savefig.dpi": 9, "savefig.bbox": "tight", "axes.grid": True}
+    settings = {"font.size": 30, "image.origin": "lower", "savefig.bbox": "tight"}
     for folder, theirs in (("one", {}), ("other", settings)):
         with mpl.rc_context(theirs):
-            before = dict(mpl.rcParams)
-            main_script.main(arguments(tmp_path / folder / "new", "--latent-dim", "2"))
-            assert dict(mpl.rcParams) == before
+            main_script.main(["--epochs", "2", "--latent-dim", "2", "-o",
+                              str(tmp_path / folder / "new")])
+            assert mpl.rcParams["image.origin"] == theirs.get("image.origin", "upper")
     output = capsys.readouterr().out
     files = {path.name: path for path in (tmp_path / "one" / "new").iterdir()}
-    assert sorted(files) == sorted([*FIGURES, "latent_manifold.png", "vae_weights.pth"])
+    assert sorted(files) == sorted([*FILES, "latent_manifold.png"])
     for name, path in files.items():
         assert path.read_bytes() == (tmp_path / "other" / "new" / name).read_bytes(), name
         assert output.count(f"  {name} ") == 2
         if path.suffix == ".png":
             picture = matplotlib.image.imread(path)[..., :3]
             assert picture.shape[1] == 8 * patterns.DPI
-            for half in (picture[:len(picture) // 2], picture[len(picture) // 2:]):
-                assert half.std() > 0.04, name
+            assert min(half.std() for half in np.array_split(picture, 2)) > 0.04, name
     model = vae_model.load_model(files["vae_weights.pth"])           # it is the trained one
     record = main_script.evaluate(model, main_script.make_data(main_script.SEED), 2)
-    assert model.fc_mu.out_features == 2
+    assert model.fc_mu.out_features == 2 and not model.training
     assert re.search(rf"total +{record.reconstruction:.2f}\n", output)
 
 
@@ -106,9 +96,8 @@ def no_training(monkeypatch):
 
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize(("option", "value"), [
-    ("--epochs", "0"), ("--epochs", "2.5"), ("--epochs", "many"), ("--latent-dim", "1"),
-    ("--latent-dim", "8.0"), ("--seed", "-1"), ("--seed", ""), ("--beta", "-0.1"),
-    ("--beta", "nan"), ("--beta", "inf"), ("--beta", "one"), ("--depth", "3")])
+    ("--epochs", "0"), ("--epochs", "2.5"), ("--latent-dim", "1"), ("--latent-dim", "8.0"),
+    ("--seed", "-1"), ("--seed", ""), ("--beta", "-0.1"), ("--beta", "nan"), ("--beta", "inf")])
 def test_a_bad_option_is_named(option, value, capsys):
     with pytest.raises(SystemExit) as stop:
         main_script.main([f"{option}={value}"])
@@ -119,27 +108,23 @@ def test_a_bad_option_is_named(option, value, capsys):
 
 
 @pytest.mark.usefixtures("no_training")
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(SystemExit, match="^Cannot write files to .*file") as stop:
-            main_script.main(arguments(folder))
-        assert "\n" not in stop.value.code                   # a sentence: exit code 1
-    assert capsys.readouterr().out == ""
-    assert (tmp_path / "file").read_text() == "not a folder"
+        with pytest.raises(SystemExit, match="^Cannot write files to .*file"):
+            main_script.main(["-o", str(folder)])
 
 
 @pytest.mark.usefixtures("no_training")
 def test_an_edit_of_the_model_that_went_wrong_is_named(earlier, monkeypatch):
-    as_it_is = vae_model.VAE.__init__
+    def edited(**sizes):
+        model = vae_model.VAE(**sizes)
+        model.encoder = nn.Sequential(nn.Linear(patterns.IMAGE_SIZE**2, 8), nn.ReLU())
+        return model
 
-    def edited(self, *sizes, **named):
-        as_it_is(self, *sizes, **named)
-        self.encoder = nn.Sequential(nn.Linear(patterns.IMAGE_SIZE**2, 8), nn.ReLU())
-
-    monkeypatch.setattr(vae_model.VAE, "__init__", edited)
+    monkeypatch.setattr(main_script, "VAE", edited)
     with pytest.raises(SystemExit, match=r"^self.encoder in vae_model.py ends with 8 .*fc_mu"):
-        main_script.main(arguments(earlier))
+        main_script.main(["-o", str(earlier)])
 
 
 # --- what fails later leaves the earlier outputs -----------------------------------------------
@@ -155,37 +140,26 @@ def test_a_diverging_training_is_one_sentence(earlier, monkeypatch, rate):
 
 @pytest.mark.usefixtures("tiny")
 def test_a_figure_that_fails_leaves_all_earlier_ones(earlier, monkeypatch):
-    def fail(*_, **__):
-        raise RuntimeError("no memory")
-
-    monkeypatch.setattr(vae_model, "draw_architecture", fail)
-    with pytest.raises(RuntimeError, match="no memory"):
-        main_script.main(arguments(earlier))
+    monkeypatch.setattr(vae_model, "draw_architecture", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main_script.main(["--epochs", "1", "-o", str(earlier)])
 
 
 def test_a_file_that_cannot_be_finished_stays_what_it_was(earlier, monkeypatch):
-    def fail(*_):
-        raise OSError("disk full")
-
-    for place, name in ((os, "replace"), (Path, "write_bytes")):
-        monkeypatch.setattr(place, name, fail)
-        with pytest.raises(OSError, match="disk full"):
-            main_script.write_file(earlier / FIGURES[0], b"new")
-        monkeypatch.undo()
+    monkeypatch.setattr(os, "replace", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main_script.write_file(earlier / FILES[0], b"new")
 
 
 @pytest.mark.parametrize("ipython", [False, True])
-def test_ctrl_c_ends_the_program_by_its_signal_but_no_session(monkeypatch, capsys, ipython):
+def test_ctrl_c_ends_the_program_by_its_signal_but_no_session(monkeypatch, ipython):
     """So a loop of the shell around the program ends as well."""
+    handlers = []
+    monkeypatch.setattr(signal, "signal", lambda *handler: handlers.append(handler))
     monkeypatch.setattr(sys, "argv", ["latent_space_exploration.py", "--help"])
-    monkeypatch.delitem(sys.modules, "IPython", raising=False)
-    if ipython:
-        monkeypatch.setitem(sys.modules, "IPython", None)
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        with pytest.raises(SystemExit):
-            runpy.run_path(main_script.__file__, run_name="__main__")
-        assert signal.getsignal(signal.SIGINT) == (before if ipython else signal.SIG_DFL)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert "usage" in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    if not ipython:
+        del sys.modules["IPython"]
+    with pytest.raises(SystemExit):
+        runpy.run_path(main_script.__file__, run_name="__main__")
+    assert handlers == ([] if ipython else [(signal.SIGINT, signal.SIG_DFL)])

@@ -48,6 +48,7 @@ class Learner:
 
     def load(self):
         """Run the file from top to bottom, as an import would."""
+        self.empty_folders()
         self.module = types.ModuleType("learner_file")
         # paths that begin at the file stay in the folder
         self.module.__file__ = str(self.folder / "latent_starter.py")
@@ -79,11 +80,13 @@ class Learner:
         return vae
 
     def call(self, function, *arguments, called="", **options):
-        """Call something of the learner's in a folder that is whole again for each call."""
+        """Call something of the learner's in a folder with a copy of the trained weights."""
         for name in ("outputs", "cwd"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):             # the weights may be read, not changed
-            shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, self.folder / "outputs")
+        weights = self.folder / "outputs" / WEIGHTS_FILE
+        if not weights.exists():
+            with contextlib.suppress(OSError):         # there are none yet, or they cannot be read
+                shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, weights)
         os.chdir(self.folder / "cwd")
         output = io.StringIO()
         try:

@@ -1,7 +1,8 @@
 """Exercise 3: write the two halves of a VAE, and walk through its latent space.
 
-    python latent_space_exploration.py    # once: trains the weights that are used here
-    python latent_starter.py              # at any time: checks this file and draws its pictures
+    python latent_space_exploration.py         # once: trains the weights that are used here
+    python latent_starter.py                   # at any time: checks this file, draws its pictures
+    python -m pytest tests/test_exercise.py    # the same checks with pytest
 
 Write your code in place of each ``raise NotImplementedError(...)``: TODO 1, 2 and 3,
 and the challenge if you like. Each docstring states what goes in and what comes out.

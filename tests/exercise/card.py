@@ -88,7 +88,7 @@ def require_card(pictures, vae, seen):
         ("pixels-blended", are_mixed(encoded, patterns), "the patterns, before they are encoded")))
     if is_card(pictures):
         return
-    rises = np.diff(ramp, axis=1)
+    rises, last = np.diff(ramp, axis=1), vae.decoded[-1] if vae.decoded else vae.codes.numpy()
     steady = np.ptp(rises, axis=1).max() < NEAR and rises.min() > 0.03
     lowest, highest = pictures.min(axis=(1, 2)), pictures.max(axis=(1, 2))
     full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
@@ -100,12 +100,19 @@ def require_card(pictures, vae, seen):
         ("transposed", is_card(pictures.swapaxes(1, 2))),
         ("upside-down", any(map(is_card, turned))),
         ("transposed", not plain and np.ptp(pictures[:, :, 1:], axis=1).max() < NEAR),
+        ("scrambled", are_moved(flat, vae.drawn(torch.from_numpy(last)).numpy())),
         ("unknown", not plain),
         ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),
         ("rounded", set(np.unique(pictures)) <= {0, 1}),
         ("stretched", steady and full),
         ("wrapped", rises.min() < -NEAR),
         ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}")))
+
+
+def are_moved(pictures, drawn):
+    """Whether pictures hold the same numbers as those that were drawn."""
+    return np.size(pictures) == np.size(drawn) and np.allclose(
+        np.sort(pictures, axis=None), np.sort(drawn, axis=None), atol=1e-4)
 
 
 def is_card(pictures):

@@ -15,12 +15,13 @@ LINES = {           # words in a hint's "look": what stands in the line that the
     "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
     "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
     "mixed": r"lerp|\*.*[-+]|linspace\(", "encoded": r"encode\(",
-    "becomes":
-        r"255|uint8|\.max\(|\.min\(|clip || reshape|view || decode\( || (?<!def )interpolate\(",
+    "becomes": r"255|uint8|\.max\(|\.min\(|clip || (reshape|view).*(SIZE|16) || reshape|view"
+               r" || decode\( || (?<!def )interpolate\(",
     "decoded": r"decode\( || (?<!def )interpolate\(",
+    "another order": r"sort|unique|shuffl|sample|\bset\(|::-1|reversed || (?<!def )interpolate\(",
     "step 1": r"(?<!def )interpolate\( || decode\(", "step 2": r"interpolate\( || decode\(",
-    "step 3": r"kron|repeat|resize|tile|imshow|zoom|functional", "step 4": r"255|uint8|cmap",
-    "step 5": r"imwrite|mimsave|save\(|writer || GIF_FILE",
+    "step 3": r"kron|repeat|resize|tile|imshow|zoom|interpolate\(.*mode",
+    "step 4": r"255|uint8|cmap", "step 5": r"imwrite|mimsave|save\(|writer || GIF_FILE",
 }
 
 

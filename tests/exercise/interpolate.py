@@ -108,8 +108,9 @@ def require_frames(answer):
                                 for frame in entries))))
     wrong = [shape for shape in shapes if shape != SHAPE]
     require_none(seen, (
-        ("flat-frames", wrong and np.prod(wrong[0]) == IMAGE_SIZE**2),
-        ("wrong-shape", wrong),
+        ("flat-frames", wrong and np.prod(wrong[0]) == IMAGE_SIZE**2
+         and (len(wrong[0]) == 1 or 1 in wrong[0])),
+        ("frame-shape", wrong, f"{IMAGE_SIZE} x {IMAGE_SIZE}"),
         ("not-finite", not all(np.isfinite(frame).all() for frame in entries))))
     return np.array(entries, dtype=float)
 
@@ -131,7 +132,8 @@ def is_row(codes, vae, num_steps):
 def explain_number(count, num_steps, vae, ask, source):
     """Raise a WrongError that tells from what was decoded why the number of frames is wrong."""
     decoded, other = sum(map(len, vae.decoded)), num_steps + 3       # another number to try
-    one = decoded == 1 >= count
+    one, alpha, codes = decoded == 1 >= count, np.linspace(0, 1, num_steps), vae.decoded or [[]]
+    shares = weights_of(torch.from_numpy(np.concatenate(codes)))[:, 1] if decoded > 1 else [0]
     require_none(f"frames: {count}, for num_steps {num_steps}; codes that vae decoded: {decoded}", (
         ("alpha-row", one and is_row(vae.decoded[0], vae, num_steps)),
         ("return-in-loop", one and source.returns_in_loop(INTERPOLATE)),
@@ -140,6 +142,8 @@ def explain_number(count, num_steps, vae, ask, source):
         ("steps-ignored", count > 1 and len(ask(vae, other)) == count),
         ("added-twice", count == 2 * num_steps),
         ("list-changed", decoded == num_steps),
+        ("start-missing", np.shape(shares) == alpha[1:].shape and alike(shares, alpha[1:])),
+        ("end-missing", np.shape(shares) == alpha[:-1].shape and alike(shares, alpha[:-1])),
         ("wrong-count", True)))
 
 
@@ -159,6 +163,8 @@ def explain_frames(frames, vae):
         ("all-the-same", same and (len(decoded) == 1 or np.abs(decoded - decoded[0]).max() > NEAR)),
         ("unknown", not equal(frames, pictures[nearest])),
         ("alpha-row", is_row(codes[nearest[:1]], vae, len(frames))),
+        ("codes-in-columns", len(vae.decoded[-1]) == LATENT_DIM == len(frames) and equal(
+            weights_of(torch.from_numpy(vae.decoded[-1].T))[:, 1], alpha)),
         ("off-line", np.abs(others).max(initial=0) > NEAR),
         ("not-straight", alike([*a[[0, -1]], *b[[0, -1]]], [1, 0, 0, 1]) and not alike(a + b, 1)),
         ("weights-sum", not alike(a + b, 1) or alike(b, -alpha),

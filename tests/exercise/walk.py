@@ -199,6 +199,7 @@ def require_steady(pictures, durations, loops, shares):
     at_patterns = (shares[longer].max(axis=1) == 1).all()
     seen = f"{len(pictures)} frames, played {played}; {longer.sum()} stay for longer than others"
     require_none(seen, (
+        ("wrong-unit", not durations.any() and np.array_equal(pictures[0], pictures[-1])),
         ("one-stays", longer.sum() == 1, f"number {longer.argmax() + 1}"),
         ("doubled", (longer.any() or same) and at_patterns),
         ("doubled-at-the-end", np.array_equal(pictures[0], pictures[-1])),

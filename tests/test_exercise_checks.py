@@ -34,7 +34,8 @@ SOLUTION, STORED = read_solution(), stored()
 STARTER_FILE = ROOT / "latent_starter.py"
 STARTER = STARTER_FILE.read_text(encoding="utf-8")
 # what can only be told apart if a code has so many numbers
-NEEDS = {"alpha-row": LATENT_DIM == 8, "off-line": LATENT_DIM > 2, "end-unknown": LATENT_DIM > 2,
+NEEDS = {"alpha-row": LATENT_DIM == 8, "codes-in-columns": LATENT_DIM == 8,
+         "off-line": LATENT_DIM > 2, "end-unknown": LATENT_DIM > 2,
          "pattern-skipped": LATENT_DIM > 3, "jump-cuts": LATENT_DIM > 2}
 # ... or if layers of different widths do not fit together
 NEEDS |= dict.fromkeys(("sizes-do-not-fit", "by-hand-shapes", "head-missing"),

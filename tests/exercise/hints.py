@@ -18,6 +18,7 @@ LINES = {           # words in a hint's "look": what stands in the line that the
     "becomes": r"255|uint8|\.max\(|\.min\(|clip || (reshape|view).*(SIZE|16) || reshape|view"
                r" || decode\( || (?<!def )interpolate\(",
     "decoded": r"decode\( || (?<!def )interpolate\(",
+    "dimensions": r"unsqueeze|None|view|reshape|newaxis",
     "another order": r"sort|unique|shuffl|sample|\bset\(|::-1|reversed || (?<!def )interpolate\(",
     "step 1": r"(?<!def )interpolate\( || decode\(", "step 2": r"interpolate\( || decode\(",
     "step 3": r"kron|repeat|resize|tile|imshow|zoom|interpolate\(.*mode",

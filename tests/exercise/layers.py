@@ -23,8 +23,8 @@ from vae_model import HIDDEN_DIM
 
 COUNT = 5               # images in a batch
 # what comes of a size that is written into the code, if a batch of another size is given
-SIZE_HINTS = {"wrong-shape", "column-count", "squares", "row-count", "reshape", "batch-reshape",
-              "broadcast", "sizes-do-not-fit"}
+SIZE_HINTS = {"wrong-shape", "column-count", "squares", "extra-axis", "row-count", "reshape",
+              "batch-reshape", "broadcast", "sizes-do-not-fit"}
 
 NO_TENSOR = {"NoneType": "returns-nothing", "tuple": "returns-tuple", "list": "returns-tuple",
              "ndarray": "returns-array"}
@@ -149,7 +149,7 @@ def answer_to(learner, vae, half, x):
         if hint == "wrong-shape" and len(answer) == count:
             columns = answer[0].numel()
             hint = "column-count" if columns != width else (
-                "squares" if answer.shape[1] > 1 else "wrong-shape")
+                "extra-axis" if 1 in answer.shape[1:] else "squares")
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, given):
         hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"

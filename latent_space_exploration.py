@@ -118,11 +118,11 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     # LambdaLR multiplies the learning rate by this factor after `done` steps: 1, and when only
-    # decay * steps are left, a factor that falls to 0, so that the weights settle
+    # decay * steps are left, a factor that falls to 0 and lets the weights settle. (decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     printed = spread_epochs(epochs, 6)
-    recorded = spread_epochs(epochs, 51)           # these 6, and 9 between any two of them
+    recorded = spread_epochs(epochs, 51)           # the same 6, and up to 9 between neighbors
     step, history = 0, []
     for epoch in range(1, epochs + 1):
         model.train()
@@ -270,7 +270,8 @@ def measure(model, data, space):
     """What a trained model can do with held-out patterns, beside simpler ways: named numbers."""
     names = np.array(PATTERN_TYPES)[data.labels]
     far = far_pairs_of_one_type(data)                 # pair i: pattern i and another of its type
-    halfway, halfway_blended = paths(model, data, space, far, num_steps=3)    # [1]: the middle
+    path, blended_path = paths(model, data, space, far, num_steps=3)
+    middle, blended_middle = path[1], blended_path[1]              # of start, middle and end
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)         # always the same codes
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
@@ -284,13 +285,13 @@ def measure(model, data, space):
         samples=np.mean(types_near(samples) != "none"),
         samples_pca=np.mean(types_near(samples_pca) != "none"),
         # shares of midpoints within a type that are near that type: of codes, and of pixels
-        midpoints=np.mean(types_near(halfway[1]) == names),
-        midpoints_blended=np.mean(types_near(halfway_blended[1]) == names),
+        midpoints=np.mean(types_near(middle) == names),
+        midpoints_blended=np.mean(types_near(blended_middle) == names),
         # of 8 frames from type to type, how many of the 6 inner ones are near none: likewise
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
         # reconstruction loss in nats per image: of a perfect copy, of a model that outputs the
-        # clean patterns (as noise makes them on average), and of this model if it decodes mu, not z
+        # clean patterns (black a bit brighter: noise is clipped), of this model if it decodes mu
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mean_loss=loss(reconstruct(model, data.held_out)),
@@ -457,12 +458,12 @@ def type_color(label):
 
 
 def type_marker(label):
-    """A type's own shape as its marker, an outline: where its distance is below 0.08."""
+    """A type's own shape as its marker, a path: the outline of where its distance is below 0.08."""
     from matplotlib.figure import Figure
 
     pixels = np.linspace(-0.5, 0.5, 81)
     distance = patterns.DISTANCES[PATTERN_TYPES[label]](*np.meshgrid(pixels, -pixels))   # y goes up
-    # contourf, on a figure that nobody sees, gives the path around -1 < distance < 0.08
+    # contourf, on a figure that nobody sees, outlines -1 < distance < 0.08 (none is below 0)
     return Figure().subplots().contourf(pixels, pixels, distance, [-1, 0.08]).get_paths()[0]
 
 
@@ -486,8 +487,8 @@ def show_thumbnails(axes, points, data):
 
 def draw_interpolation(model, data, space):
     """Within the second type, and from the first type to the last, in two ways each."""
-    far = far_pairs_of_one_type(data)[data.of_type(1)]           # those of the second type
-    farthest = max(far, key=lambda pair: rmse(*data.clean[pair]))
+    far = far_pairs_of_one_type(data)[data.of_type(1)]           # row i is the pair of pattern i
+    farthest = max(far, key=lambda pair: rmse(data.clean[pair[0]], data.clean[pair[1]]))
     ends = [data.of_type(0)[0], data.of_type(len(PATTERN_TYPES) - 1)[0]]
     latent, blended = paths(model, data, space, np.array([farthest, ends]))     # (8, 2, pixels)
     rows = [latent[:, 0], blended[:, 0], latent[:, 1], blended[:, 1]]
@@ -505,8 +506,7 @@ def draw_progression(data, history, findings):
     """The same held-out patterns after more and more training, beside the loss curves."""
     figure = patterns.new_figure(5.2, "What training changes (nats per image, held-out patterns)")
     left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
-    epochs = spread_epochs(history[-1].epoch, 6)
-    shown = [record for record in history if record.epoch in epochs]
+    shown = [record for record in history if record.epoch in spread_epochs(history[-1].epoch, 6)]
     originals = data.held_out[data.first_of_each_type(1)].numpy()
     patterns.show_grid(left.subplots(), [originals, *(record.pictures for record in shown)],
                        ["original", *(f"epoch {record.epoch}" for record in shown)])
@@ -618,7 +618,7 @@ def write_file(file, content):
 def set_up_torch():
     """Make small matrices fast; for programs, not for importers."""
     torch.set_num_threads(1)     # two threads gain nothing here and wait for each other
-    # Adam's averages for unused dimensions fade below 1e-38, to denormal numbers, which are slow
+    # numbers below 1e-38 become 0: they are slow, and Adam keeps some for unused dimensions
     torch.set_flush_denormal(True)
 
 

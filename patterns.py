@@ -91,8 +91,8 @@ def clean_patterns():
     shifts = np.array([(right, down) for right in shift for down in shift])
     images, labels = [], []
     for label in range(len(PATTERN_TYPES)):
+        # draw all shifts at one width, only to find those that give different pictures
         drawn = draw_patterns([label] * len(shifts), shifts, [LINE_WIDTH[0]] * len(shifts))
-        # one shift for each different picture; what differs at one width differs at any
         _, first_of_each = np.unique(drawn.round(5), axis=0, return_index=True)
         kept = shifts[first_of_each]
         for width in np.linspace(*LINE_WIDTH, 7):
@@ -108,7 +108,7 @@ def nearest_pattern(images):
     """
     clean, labels = clean_patterns()
     images = np.asarray(images, dtype=np.float32)
-    # |image - clean|**2, an array (N, F), without |image|**2, which is the same for every clean one
+    # |i - c|**2 = |i|**2 - 2 i.c + |c|**2, and |i|**2 is the same for every c: left out. (N, F)
     best = ((clean**2).sum(axis=1) - 2 * images @ clean.T).argmin(axis=1)
     return rmse(images, clean[best]), labels[best]
 
@@ -146,7 +146,7 @@ def show_images(images, name=None):
     else:
         blank = np.full((-len(images) % 4, IMAGE_SIZE, IMAGE_SIZE), np.nan)    # fills the last row
         rows = np.concatenate([images, blank]).reshape(-1, 4, IMAGE_SIZE**2)
-        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)
+        save_figure(OUTPUT_DIR / name, grid_figure, name, rows)     # calls grid_figure(name, rows)
 
 
 def save_figure(file, draw, *arguments):
@@ -188,7 +188,7 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)     # captions need room
-    texts = (title, *column_labels[:1], xlabel)         # one column label is as tall as all
+    texts = (title, *column_labels[:1], xlabel)     # above and below; one column label is enough
     text_lines = sum(1 + text.count("\n") for text in texts if text)
     figure = new_figure(height + 0.3 + 0.2 * text_lines, title)
     axes = figure.subplots()

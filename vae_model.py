@@ -110,8 +110,8 @@ def reconstruction_loss(recon_x, x):
                                      "LEARNING_RATE or beta")
         if low < 0 or high > 1:
             raise ValueError(f"{name} must be in [0, 1], but its values span {low:g} to {high:g}")
-    # The same as F.binary_cross_entropy(recon_x, x), three times as fast: the function below takes
-    # the values before the decoder's sigmoid, which logit recovers.
+    # F.binary_cross_entropy(recon_x, x) gives the same, but takes three times as long. logit
+    # undoes the decoder's sigmoid: the function below applies it itself.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -197,7 +197,7 @@ def check_model(model):
 def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
-    # columns: the sizes of the encoder, mu and log_var, the sizes of the decoder (z is its first)
+    # columns by default: 0-2 image x and hidden, 3 mu and log_var, 4 z, 5-7 hidden and recon_x
     latent, mu_column = decoder[0], len(encoder)
     last = mu_column + len(decoder)
     height = {size: 0.75 + 0.15 * math.sqrt(size) for size in (*encoder, *decoder)}
@@ -220,14 +220,14 @@ def draw_architecture(model):
         axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=min(9, 80 / last))
 
     # an arrow leaves a box 0.36 right of its middle and enters the next one 0.36 left of it
-    layer, arithmetic = {"arrowstyle": "->"}, {"arrowstyle": "->", "linestyle": "--"}
-    arrows = [(x + 0.36, 0, x + 0.64, 0, layer)
+    solid, dashed = {"arrowstyle": "->"}, {"arrowstyle": "->", "linestyle": "--"}
+    arrows = [(x + 0.36, 0, x + 0.64, 0, solid)            # all but those around mu and log_var
               for x in range(last) if x not in (mu_column - 1, mu_column)]
-    for y in (1.1, -1.1):            # by way of mu and of log_var, to two places at the edge of z
-        arrows += [(mu_column - 0.64, y, mu_column - 0.36, y, layer),
-                   (mu_column + 0.36, y, mu_column + 0.64, y / 4, arithmetic)]
+    for y in (1.1, -1.1):                                  # to mu and to log_var, and on to z
+        arrows += [(mu_column - 0.64, y, mu_column - 0.36, y, solid),
+                   (mu_column + 0.36, y, mu_column + 0.64, y / 4, dashed)]     # heads apart
     z_column, half = mu_column + 1, height[latent] / 2
-    arrows += [(z_column, -2.3 + half, z_column, -half, arithmetic)]
+    arrows += [(z_column, -2.3 + half, z_column, -half, dashed)]
     for x0, y0, x1, y1, style in arrows:
         axes.annotate("", xy=(x1, y1), xytext=(x0, y0),
                       arrowprops=style | {"shrinkA": 0, "shrinkB": 0})          # no gap at the ends

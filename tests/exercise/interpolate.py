@@ -167,6 +167,8 @@ def explain_frames(frames, vae):
             weights_of(torch.from_numpy(vae.decoded[-1].T))[:, 1], alpha)),
         ("off-line", np.abs(others).max(initial=0) > NEAR),
         ("not-straight", alike([*a[[0, -1]], *b[[0, -1]]], [1, 0, 0, 1]) and not alike(a + b, 1)),
+        ("codes-scaled", np.ptp(a + b) < NEAR and not alike(a + b, 1) and alike(b, alpha * (a + b)),
+         f"{a[0]:.2g}"),
         ("weights-sum", not alike(a + b, 1) or alike(b, -alpha),
          f"the code of pattern_a counts from {a[0]:.2f} to {a[-1]:.2f}, "
          f"that of pattern_b from {b[0]:.2f} to {b[-1]:.2f}"),

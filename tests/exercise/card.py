@@ -100,6 +100,7 @@ def require_card(pictures, vae, seen):
         ("transposed", is_card(pictures.swapaxes(1, 2))),
         ("upside-down", any(map(is_card, turned))),
         ("transposed", not plain and np.ptp(pictures[:, :, 1:], axis=1).max() < NEAR),
+        ("frame-empty", 0 < np.sum(lowest == highest) < len(flat)),
         ("scrambled", are_moved(flat, vae.drawn(torch.from_numpy(last)).numpy())),
         ("unknown", not plain),
         ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),

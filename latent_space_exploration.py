@@ -117,12 +117,12 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     steps = epochs * math.ceil(len(data.train) / batch_size)
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # LambdaLR multiplies the learning rate by this factor after `done` steps: 1, and when only
-    # decay * steps are left, a factor that falls to 0 and lets the weights settle. (decay may be 0)
+    # LambdaLR multiplies the learning rate by this factor: 1, and over the last decay * steps a
+    # straight line towards 0, so that the weights settle. (+ 1, because decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     printed = spread_epochs(epochs, 6)
-    recorded = spread_epochs(epochs, 51)           # the same 6, and up to 9 between neighbors
+    recorded = spread_epochs(epochs, 51)       # the same 6, and up to 9 in each of the 5 gaps
     step, history = 0, []
     for epoch in range(1, epochs + 1):
         model.train()
@@ -145,7 +145,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
 
 
 def spread_epochs(epochs, count):
-    """Up to ``count`` epochs from the first to the last, at equal ratios: 1, 3, 8, 24, 69, 200."""
+    """Up to ``count`` epochs at equal ratios: of 200, 6 are 1, 3, 8, 24, 69 and 200."""
     return np.unique(np.geomspace(1, epochs, count).round().astype(int))
 
 
@@ -204,7 +204,7 @@ def print_header(model, settings):
     parameters = sum(weights.numel() for weights in model.parameters())
     print(f"Data    {NUM_TRAIN} training patterns of {IMAGE_SIZE} x {IMAGE_SIZE} pixels "
           f"({', '.join(PATTERN_TYPES)}),")
-    print(f"        and {NUM_HELD_OUT} held-out patterns, used for all numbers below")
+    print(f"        and {NUM_HELD_OUT} held-out patterns, for the losses below")
     print(f"Model   VAE {'-'.join(map(str, sizes))}, {parameters:,} parameters, "
           f"beta {settings.beta:g}, seed {settings.seed}")
     loss = "loss" if settings.beta == 1 else f"recon + {settings.beta:g} KL"
@@ -220,7 +220,7 @@ def print_losses(record, beta):
 # --- measures: where the patterns are -------------------------------------------
 @dataclass(frozen=True)
 class LatentSpace:
-    """The codes of the held-out patterns, and the plane through them that figures show."""
+    """The codes of the held-out patterns, and the plane that figures show."""
 
     mu: np.ndarray           # (N, latent_dim)
     kl: np.ndarray           # (latent_dim,), nats per image
@@ -254,20 +254,20 @@ def explore(model, data):
 def choose_plane(codes, labels):
     """Origin, axes and axis names of the plane to draw: the raw axes if there are only two.
 
-    The first two latent dimensions may be unused. This plane goes through the centers of the
-    types, in the two directions in which they differ most (their principal components).
+    With more, the first two may be unused. So the plane goes through the mean of the type centers,
+    in the two directions in which the centers differ most (their principal components).
     """
     if codes.shape[1] == 2:
         return np.zeros(2), np.eye(2), ("z[0]", "z[1]")
     centers = np.stack([codes[labels == label].mean(axis=0) for label in np.unique(labels)])
-    middle = centers.mean(axis=0)
-    _, _, axes = np.linalg.svd(centers - middle, full_matrices=False)
-    return middle, axes[:2], tuple(f"direction {k} (between the type centers)" for k in (1, 2))
+    origin = centers.mean(axis=0)
+    _, _, axes = np.linalg.svd(centers - origin, full_matrices=False)  # rows, the largest first
+    return origin, axes[:2], tuple(f"direction {k} (between the type centers)" for k in (1, 2))
 
 
 # --- measures: what requires training ---------------------------------------------
 def measure(model, data, space):
-    """What a trained model can do with held-out patterns, beside simpler ways: named numbers."""
+    """What a trained model can do, and what simpler ways can: numbers with names."""
     names = np.array(PATTERN_TYPES)[data.labels]
     far = far_pairs_of_one_type(data)                 # pair i: pattern i and another of its type
     path, blended_path = paths(model, data, space, far, num_steps=3)
@@ -287,14 +287,14 @@ def measure(model, data, space):
         # shares of midpoints within a type that are near that type: of codes, and of pixels
         midpoints=np.mean(types_near(middle) == names),
         midpoints_blended=np.mean(types_near(blended_middle) == names),
-        # of 8 frames from type to type, how many of the 6 inner ones are near none: likewise
+        # of 8 frames from type to type, how many of the 6 inner ones are near none: the same two
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
-        # reconstruction loss in nats per image: of a perfect copy, of a model that outputs the
-        # clean patterns (black a bit brighter: noise is clipped), of this model if it decodes mu
+        # reconstruction loss in nats per image: of a perfect copy, of the best guess if the clean
+        # patterns are known but the noise is not, and of this model if it decodes mu
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
-        mean_loss=loss(reconstruct(model, data.held_out)),
+        mu_loss=loss(reconstruct(model, data.held_out)),
     )
 
 
@@ -302,11 +302,11 @@ def print_findings(last, space, findings):
     """Print in numbers what the trained model can do."""
     print("\nReconstruction loss, in nats per image:")
     for what, nats in (
-        # a perfect copy of a gray pixel costs something: only black and white cost 0
+        # each loss minus the one before; a copy of a gray pixel costs something, of black nothing
         ("gray pixels (cannot be reduced)", findings.copy_loss),
         ("pixel noise (cannot be predicted)", findings.clean_loss - findings.copy_loss),
-        ("left for the model to learn", findings.mean_loss - findings.clean_loss),
-        ("noise of the code (sampling z around mu)", last.reconstruction - findings.mean_loss),
+        ("left for the model to learn", findings.mu_loss - findings.clean_loss),
+        ("noise of the code (sampling z around mu)", last.reconstruction - findings.mu_loss),
         ("total", last.reconstruction),
     ):
         print(f"  {what:41s} {nats:7.2f}")
@@ -379,7 +379,7 @@ def count_near_none(frames):
 
 
 def mean_with_noise(clean):
-    """Each pixel's mean with noise. Noisy pixels are clipped to [0, 1], so black gets brighter."""
+    """Each pixel's mean over the noise: clean, but black is brighter, as noise is clipped to 0."""
     # a hundred equally likely amounts of noise: inv_cdf gives the quantiles of N(0, 1)
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
@@ -458,12 +458,12 @@ def type_color(label):
 
 
 def type_marker(label):
-    """A type's own shape as its marker, a path: the outline of where its distance is below 0.08."""
+    """The shape of a type as a path, which Matplotlib takes as a marker."""
     from matplotlib.figure import Figure
 
     pixels = np.linspace(-0.5, 0.5, 81)
-    distance = patterns.DISTANCES[PATTERN_TYPES[label]](*np.meshgrid(pixels, -pixels))   # y goes up
-    # contourf, on a figure that nobody sees, outlines -1 < distance < 0.08 (none is below 0)
+    distance = patterns.DISTANCES[PATTERN_TYPES[label]](*np.meshgrid(pixels, -pixels))   # down = -y
+    # a contour plot that nobody sees makes the path around all points closer than 0.08
     return Figure().subplots().contourf(pixels, pixels, distance, [-1, 0.08]).get_paths()[0]
 
 
@@ -487,7 +487,7 @@ def show_thumbnails(axes, points, data):
 
 def draw_interpolation(model, data, space):
     """Within the second type, and from the first type to the last, in two ways each."""
-    far = far_pairs_of_one_type(data)[data.of_type(1)]           # row i is the pair of pattern i
+    far = far_pairs_of_one_type(data)[data.of_type(1)]           # pairs within the second type
     farthest = max(far, key=lambda pair: rmse(data.clean[pair[0]], data.clean[pair[1]]))
     ends = [data.of_type(0)[0], data.of_type(len(PATTERN_TYPES) - 1)[0]]
     latent, blended = paths(model, data, space, np.array([farthest, ends]))     # (8, 2, pixels)

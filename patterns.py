@@ -182,13 +182,13 @@ def new_figure(height, title):
 
 def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, marked=None,
                 xlabel="", ylabel=""):
-    """A figure that holds one grid of images, with the arguments of ``show_grid``."""
+    """A figure that holds one grid of images; ``show_grid`` explains the arguments."""
     lines = [line for label in row_labels for line in label.split("\n")]
     # in inches: a character is 0.085 wide, a line of text 0.2 high
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)     # captions need room
-    texts = (title, *column_labels[:1], xlabel)     # above and below; one column label is enough
+    texts = (title, *column_labels[:1], xlabel)     # above and below; column labels share a line
     text_lines = sum(1 + text.count("\n") for text in texts if text)
     figure = new_figure(height + 0.3 + 0.2 * text_lines, title)
     axes = figure.subplots()

@@ -110,8 +110,8 @@ def reconstruction_loss(recon_x, x):
                                      "LEARNING_RATE or beta")
         if low < 0 or high > 1:
             raise ValueError(f"{name} must be in [0, 1], but its values span {low:g} to {high:g}")
-    # F.binary_cross_entropy(recon_x, x) gives the same, but takes three times as long. logit
-    # undoes the decoder's sigmoid: the function below applies it itself.
+    # F.binary_cross_entropy, made for recon_x itself, takes three times as long. logit undoes
+    # the decoder's sigmoid: the function below applies it itself.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -173,7 +173,7 @@ def linear_sizes(layers):
 
 
 def check_model(model):
-    """Raise a ``ModelError`` that names the layer if an edit has broken the model.
+    """Raise a ``ModelError`` that says where, if an edit has broken the model.
 
     Two images go through it. Huge codes through its decoder show whether pixels leave [0, 1].
     """
@@ -198,8 +198,8 @@ def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
     # columns by default: 0-2 image x and hidden, 3 mu and log_var, 4 z, 5-7 hidden and recon_x
-    latent, mu_column = decoder[0], len(encoder)
-    last = mu_column + len(decoder)
+    latent, mu_column, z_column = decoder[0], len(encoder), len(encoder) + 1
+    last = z_column + len(decoder) - 1                       # decoder[0] is z itself
     height = {size: 0.75 + 0.15 * math.sqrt(size) for size in (*encoder, *decoder)}
     height[latent] = min(height[latent], 1.8)                # mu and log_var must not overlap
     figure = new_figure(3.5, "The VAE: the number of values for one image at each stage")
@@ -211,23 +211,23 @@ def draw_architecture(model):
              for column, size in enumerate(encoder)]
     boxes += [(mu_column, 1.1, "mu", latent, "#FCE3B0"),
               (mu_column, -1.1, "log_var", latent, "#FCE3B0"),
-              (mu_column + 1, 0, "z", latent, "#FCE3B0"),
-              (mu_column + 1, -2.3, "epsilon", latent, "0.9")]
+              (z_column, 0, "z", latent, "#FCE3B0"),
+              (z_column, -2.3, "epsilon", latent, "0.9")]
     boxes += [(column, 0, "recon_x" if column == last else "hidden", size, "#C9EBDD")
-              for column, size in enumerate(decoder[1:], start=mu_column + 2)]
+              for column, size in enumerate(decoder[1:], start=z_column + 1)]
     for x, y, name, size, color in boxes:
         axes.bar(x, height[size], 0.72, bottom=y - height[size] / 2, color=color, edgecolor="black")
         axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=min(9, 80 / last))
 
     # an arrow leaves a box 0.36 right of its middle and enters the next one 0.36 left of it
     solid, dashed = {"arrowstyle": "->"}, {"arrowstyle": "->", "linestyle": "--"}
-    arrows = [(x + 0.36, 0, x + 0.64, 0, solid)            # all but those around mu and log_var
-              for x in range(last) if x not in (mu_column - 1, mu_column)]
-    for y in (1.1, -1.1):                                  # to mu and to log_var, and on to z
+    arrows = [(x + 0.36, 0, x + 0.64, 0, solid)    # to the next column, but for mu, log_var and z
+              for x in range(last) if x + 1 not in (mu_column, z_column)]
+    for y in (1.1, -1.1):                          # they have two arrows each
         arrows += [(mu_column - 0.64, y, mu_column - 0.36, y, solid),
-                   (mu_column + 0.36, y, mu_column + 0.64, y / 4, dashed)]     # heads apart
-    z_column, half = mu_column + 1, height[latent] / 2
-    arrows += [(z_column, -2.3 + half, z_column, -half, dashed)]
+                   (mu_column + 0.36, y, mu_column + 0.64, y / 4, dashed)]     # arrowheads apart
+    half = height[latent] / 2
+    arrows += [(z_column, -2.3 + half, z_column, -half, dashed)]               # from epsilon
     for x0, y0, x1, y1, style in arrows:
         axes.annotate("", xy=(x1, y1), xytext=(x0, y0),
                       arrowprops=style | {"shrinkA": 0, "shrinkB": 0})          # no gap at the ends

@@ -33,7 +33,7 @@ def trained(monkeypatch):
     findings = SimpleNamespace(
         samples=0.81, samples_pca=0.07, midpoints=0.98, midpoints_blended=0.2,
         frames_near_none=0.9, frames_near_none_blended=3.5, copy_loss=55, clean_loss=59,
-        mean_loss=60.8)
+        mu_loss=60.8)
     return Trained(SimpleNamespace(decoder=lambda z: z), Data(train, noisy, labels, clean),
                    history, spaces[0], findings, clean * FACTORS[labels][:, None], spaces[1])
 

@@ -235,7 +235,7 @@ def test_every_finding_against_a_plain_count(short_run, monkeypatch):
         none = list(types_near(images)).count("none")
         assert frames == pytest.approx(none / pairs, abs=0.05)
 
-    for nats, images in ((found.copy_loss, data.held_out), (found.mean_loss, decode(model, mu)),
+    for nats, images in ((found.copy_loss, data.held_out), (found.mu_loss, decode(model, mu)),
                          (found.clean_loss, main_script.mean_with_noise(data.clean))):
         loss = F.binary_cross_entropy(torch.as_tensor(images).float(), data.held_out,
                                       reduction="sum").item()
@@ -263,7 +263,7 @@ def test_pca_samples_have_the_mean_and_the_largest_spreads():
 # --- what is printed ----------------------------------------------------------------------
 FINDINGS = SimpleNamespace(
     samples=0.71, samples_pca=0.062, midpoints=0.93, midpoints_blended=0.24, frames_near_none=1.3,
-    frames_near_none_blended=4.2, copy_loss=50, clean_loss=53, mean_loss=60)
+    frames_near_none_blended=4.2, copy_loss=50, clean_loss=53, mu_loss=60)
 
 
 def test_every_number_stands_beside_what_it_is(capsys):

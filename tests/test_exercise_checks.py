@@ -215,15 +215,36 @@ def test_a_fault_of_the_checks_is_said_to_be_one(check):
     assert judgement.results[ENCODE].hint == "checks-failed", verdict(judgement)
 
 
-def test_a_process_that_cannot_start_is_not_blamed_on_the_learner(monkeypatch, tmp_path):
-    child = tmp_path / "tests" / "exercise" / "child.py"
-    child.parent.mkdir(parents=True)
-    child.write_text("print('from another file')\nimport torch_that_nobody_has")
+@pytest.fixture
+def child(monkeypatch, tmp_path):
+    """The place of a program that stands for child.py and needs no torch."""
     monkeypatch.setattr(process, "ROOT", tmp_path)
+    (tmp_path / "tests" / "exercise").mkdir(parents=True)
+    return tmp_path / "tests" / "exercise" / "child.py"
+
+
+def test_a_process_that_cannot_start_is_not_blamed_on_the_learner(child):
+    child.write_text("print('from another file')\nimport torch_that_nobody_has")
     with Workshop() as workshop, pytest.raises(SystemExit) as ended:
         judge(STARTER_FILE, workshop)
     for words in ("No module named 'torch_that_nobody_has'", "pip install", "child.py\", line 2"):
         assert words in str(ended.value)
+
+
+def test_a_process_that_crashes_is_started_again_for_the_other_todos(child, tmp_path):
+    child.write_text(f"""import json, os, sys
+job = dict(todo="nothing, so that it is ready")
+while True:
+    if job["todo"] == "encode":
+        os.kill(os.getpid(), 9)
+    message = dict(result=dict(state="right"), printed=dict())
+    print("{process.MARK}" + json.dumps(message), flush=True)
+    job = json.loads(input())""")
+    (tmp_path / "solved.py").write_text(SOLUTION, encoding="utf-8")
+    with Workshop() as workshop:
+        judgement = judge(tmp_path / "solved.py", workshop)
+    assert judgement.names("right") == [todo.name for todo in TODOS[1:]]
+    assert judgement.results[ENCODE].hint == "crashed", verdict(judgement)
 
 
 @pytest.mark.parametrize("command", [run.check, run.table])
@@ -331,16 +352,15 @@ def test_unfit_weights_are_answered_with_a_sentence(check, workshop, tmp_path, u
     assert line.startswith("No picture: ") and "python latent_space_exploration.py" in line
 
 
-# --- last, because each loss costs a new process if another test follows -------------------
-def test_a_crash_and_a_loop_without_an_end_leave_the_other_todos_their_verdicts(check):
-    crash = "def encode(self, x):\n    import os\n    os.kill(os.getpid(), 9)\n"
+# --- last, because it costs the process ----------------------------------------------------
+def test_a_loop_without_an_end_is_named(check):
     loop = function_text(SOLUTION, CHALLENGE).replace("    pictures = []", """    pictures = []
     def helper():
         vae.decode(vae.encode(patterns))
     while len(pictures) < 9:
         try: helper()
         except BaseException: pass""")
-    judgement = check(put_in(put_in(TWO, CHALLENGE, loop), ENCODE, crash), seconds=0.5)
-    assert [one.hint for one in judgement.results.values()] == ["crashed", "", "", "endless"]
-    assert judgement.names("right") == ["decode"]
+    judgement = check(put_in(SOLUTION, CHALLENGE, loop), seconds=0.5)
+    assert judgement.names("right") == [todo.name for todo in TODOS[:3]]
+    assert judgement.results[CHALLENGE].hint == "endless", verdict(judgement)
     assert "while len(pictures) < 9:" in judgement.results[CHALLENGE].message

@@ -62,7 +62,7 @@ class SimpleVAE(nn.Module):
 
         Parameters
         ----------
-        z : tensor (N, latent_dim)
+        z : tensor (N, latent_dim), any finite values
 
         Returns
         -------

@@ -36,14 +36,15 @@ def weights_of(codes):
 
 class TestCard(ReferenceVAE):
     """A model with a picture for each code. A pattern itself is as bright as ``brightest``: 1
-    shows what overflows, less than 1 what is divided by the brightest pixel of all."""
+    shows what overflows, less than 1 what is divided by the brightest pixel of all. Codes are
+    ``apart`` times as far from each other as usual."""
 
     __test__ = False         # not one of pytest's
 
-    def __init__(self, patterns, brightest=1.0):
+    def __init__(self, patterns, brightest=1.0, apart=1.0):
         super().__init__()
-        self.patterns, self.brightest = patterns.clone(), brightest
-        self.codes = F.pad(CODES, (0, 0, 0, 1))[:len(patterns)]
+        self.patterns, self.brightest, self.apart = patterns.clone(), brightest, apart
+        self.codes = apart * F.pad(CODES, (0, 0, 0, 1))[:len(patterns)]
 
     def encode(self, x):
         real = super().encode(x)                # refuses what a layer refuses, and notes it
@@ -58,7 +59,7 @@ class TestCard(ReferenceVAE):
 
     def drawn(self, z):
         """The pictures of codes, without a note on what was decoded."""
-        weights = weights_of(z)
+        weights = weights_of(z / self.apart)
         # a pattern itself is 1, not nearly
         shown = (1.00001 * weights[..., :len(self.patterns)]).clamp(0, 1)
         stray = (weights.abs().sum(-1, keepdim=True) - shown.sum(-1, keepdim=True)).clamp(min=0)
@@ -100,11 +101,11 @@ def require_card(pictures, vae, seen):
         ("transposed", is_card(pictures.swapaxes(1, 2))),
         ("upside-down", any(map(is_card, turned))),
         ("transposed", not plain and np.ptp(pictures[:, :, 1:], axis=1).max() < NEAR),
+        ("rounded", set(np.unique(pictures)) <= {0, 1}),
         ("frame-empty", 0 < np.sum(lowest == highest) < len(flat)),
         ("scrambled", are_moved(flat, vae.drawn(torch.from_numpy(last)).numpy())),
         ("unknown", not plain),
         ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),
-        ("rounded", set(np.unique(pictures)) <= {0, 1}),
         ("stretched", steady and full),
         ("wrapped", rises.min() < -NEAR),
         ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}")))

@@ -29,6 +29,12 @@ def check_interpolate(learner, right):
     """Raise the first WrongError that is found."""
     pair = reference.some_patterns(2)
     learner.in_turn(lambda num_steps: check_once(learner, pair, num_steps), (DEFAULT, 5, 2, 10))
+    try:
+        check_once(learner, pair[[0, 0]], DEFAULT)
+    except WrongError as wrong:
+        wrong.hint, wrong.called = "same-patterns", "interpolate(vae, pattern_a, pattern_a)"
+        wrong.show_line = False
+        raise
     if {"encode", "decode"} <= right:
         vae, called = learner.make_vae(), f"{shown(DEFAULT)} with your own SimpleVAE"
         wanted = reference.interpolate(ReferenceVAE(), *pair)

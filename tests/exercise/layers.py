@@ -65,9 +65,11 @@ IMAGE = Place("after {before}", "a sigmoid", {
     "a threshold or rounding to 0 and 1, where a sigmoid gives grays,": "scaled"})
 
 # Each half of the model: its layers, and what stands after the last one.
-Half = namedtuple("Half", "name argument some_input layers end")
-ENCODER = Half("encode", "x", reference.some_patterns, tuple(SIZES)[:3], MEAN)
-DECODER = Half("decode", "z", reference.some_codes, tuple(SIZES)[3:], IMAGE)
+Half = namedtuple("Half", "name argument some_input special layers end")
+ENCODER = Half("encode", "x", reference.some_patterns,
+               {"a black image": 0, "a white image": 1}, tuple(SIZES)[:3], MEAN)
+DECODER = Half("decode", "z", reference.some_codes,
+               {"the code 0": 0, "a code far from 0": 99}, tuple(SIZES)[3:], IMAGE)
 
 
 # --- the checks -------------------------------------------------------------------
@@ -121,6 +123,12 @@ def check_half(half, learner, _right):
                 found[0][0], f"the right shape {tuple(right.shape)}, but values that are off by "
                 f"up to {off.max():.2g}", what=". ".join(text for _, text, _ in found),
                 line=found[0][2] and learner.source.line_with(learner.todo, found[0][2]))
+        for what, value in half.special.items():
+            one = torch.full_like(x[:1], value)
+            values, right = ask(one), torch.from_numpy(getattr(reference, half.name)(one))
+            require_none(f"wrong values, but only for {what}", (
+                ("not-finite", not values.isfinite().all()),
+                ("special-input", not equal(values, right))))
 
 
 check_encode = placed(functools.partial(check_half, ENCODER))

@@ -17,6 +17,8 @@ from vae_model import LATENT_DIM
 DARK, BRIGHT = 0.1, 0.8   # ends of the ramp
 RAMP = np.linspace(DARK, BRIGHT, IMAGE_SIZE)
 NEAR = 0.05               # by which brightness may differ: a palette of 256 colors rounds it
+SCALES = {"another sigmoid": 1 / (1 + np.exp(-RAMP)), "(x + 1) / 2": (RAMP + 1) / 2,
+          "2 x - 1": 2 * RAMP - 1, "a square": RAMP**2, "a root": RAMP**0.5}
 # at right angles, all of length 3, with values of both signs that no ReLU leaves alone
 CODES = 3 * torch.eye(LATENT_DIM, dtype=torch.float32) - 6 / LATENT_DIM
 
@@ -108,7 +110,8 @@ def require_card(pictures, vae, seen):
         ("inverted", np.abs(ramp - (1 - RAMP)).max() < NEAR),
         ("stretched", steady and full),
         ("wrapped", rises.min() < -NEAR),
-        ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}")))
+        ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}",
+         *(f", as by {name}" for name, values in SCALES.items() if np.allclose(ramp[0], values)))))
 
 
 def are_moved(pictures, drawn):

@@ -9,7 +9,7 @@ import types
 from patterns import IMAGE_SIZE
 from tests.exercise.hints import KNOWN, WrongError
 from tests.exercise.reference import PIXELS, SIZES
-from tests.exercise.todos import BY_NAME, DECODE
+from tests.exercise.todos import BY_NAME, DECODE, ENCODE
 
 CALLED_HERE = {"relu": "torch.relu", "sigmoid": "torch.sigmoid", "expit": "torch.sigmoid",
                **dict.fromkeys(("mimsave", "imsave", "get_writer"), "iio.imwrite")}
@@ -34,7 +34,8 @@ def explain(error, source, todo, folder):
     if hint == "misspelt" and not close:
         hint = "no-such-layer"
     if hint == "sizes-do-not-fit":
-        details["clue"] = clue(int(details["got"]), int(details["want"]), todo)
+        details["clue"] = clue(*(int(details[name]) for name in ("rows", "got", "want", "gives")),
+                               todo)
     if hint == "reshape":
         size = int(details["size"])
         details["count"] = size // PIXELS
@@ -66,10 +67,19 @@ def place_of(error, source, todo):
     return line, f" @{todo}/{function}{'>' if below else ':'} {source.text_of(line or 0)}{again}"
 
 
-def clue(got, want, todo):
-    """What a layer's input is, going by how many numbers it holds for each image."""
+def clue(rows, got, want, gives, todo):
+    """What a layer's input is, going by its shape and by the numbers that go into and out of the
+    layer."""
     codes, hidden = SIZES["decoder_fc1"]
+    own = tuple(SIZES)[:3] if todo is ENCODE else tuple(SIZES)[3:] if todo is DECODE else ()
+    layers = [layer for layer, sizes in SIZES.items() if sizes == (want, gives)]
     return next(words for applies, words in (
+        (own and layers and not {*layers} & {*own},
+         f"{' or '.join(layers)} belongs to the other half of the model."),
+        (rows == 1 and got not in (codes, hidden, PIXELS),
+         "All of them stand in one row: an index with a condition in it, or flatten?"),
+        (todo is DECODE and (got, want) == (codes // 2, codes),
+         "It is half a code: a code is the mean alone, so there is nothing to split."),
         (want == PIXELS and got % want == 0,
          f"{got} is {got // want} times {want}: several images stand in one row, where each has a "
          "row of its own."),

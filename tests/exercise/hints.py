@@ -12,7 +12,8 @@ LINES = {           # words in a hint's "look": what stands in the line that the
     "made anew": r"\bglobal\b|=(\[\]|\{\}|None)[,)]|hasattr|cache|self\.\w+ \+?= |[A-Z_]{2,}[.[]",
     "another number": r"rand|normal|bernoulli|shuffle|permut|sample|multinomial|[Dd]ropout|init",
     "slice": r"chunk|split|cat\(|\[.*:|sum|mean\( || return", "underscore": r"[-+*/]= |\] = |\w_\(",
-    "transposition": r"\.m?[tT]\b|transpose|permute", "the list": r"append|extend|\+=|\[.* for ",
+    "transposition": r"\.m?[tT]\b|transpose|permute|=1\)",
+    "the list": r"append|extend|\+=|\[.* for ",
     "steps are": r"linspace|arange|range\(|/ ?\(?num_steps|while ",
     "mixed": r"lerp|\*.*[-+]|linspace\(", "encoded": r"encode\(",
     "becomes": r"255|uint8|\.max\(|\.min\(|clip || (reshape|view).*(SIZE|16) || reshape|view"

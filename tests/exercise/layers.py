@@ -103,6 +103,7 @@ def check_half(half, learner, _right):
                      [("not-finite", not values.isfinite().all())])
         require_none("other weights after the call than before", [("model-changed", not all(
             map(torch.equal, weights, vae.state_dict().values())))])
+        require_none("rows of zeros", [("row-empty", not values.any(dim=1).all())])
         # asked first, because what is kept between calls spoils all other questions
         learner.require_same(again, values, lambda: ask(x))
         right = torch.from_numpy(getattr(reference, half.name)(x))

@@ -313,10 +313,8 @@ def print_findings(last, space, findings):
     unused = space.by_kl[len(space.in_use):]
     print(f"\nLatent dimensions in use (KL above {IN_USE_KL} nats): "
           f"{len(space.in_use)} of {len(space.kl)}")
-    for dimension in space.in_use[:8]:
+    for dimension in space.in_use:
         print(f"  z[{dimension}]  KL {space.kl[dimension]:.2f}")
-    if len(space.in_use) > 8:
-        print(f"  and {len(space.in_use) - 8} more")
     if len(unused):
         print(f"  {len(unused)} unused (largest KL {space.kl[unused].max():.3f})")
     print(f'\n"Near" means within RMSE {NEAR_RMSE} of a clean pattern.')

@@ -12,9 +12,8 @@ all sections below it; "== base" goes back to the solution's. The word SCALE sta
 the factor that enlarges a picture to 256 pixels.
 """
 
-import ast
-import functools
 import re
+import textwrap
 from collections import namedtuple
 from pathlib import Path
 
@@ -63,29 +62,23 @@ def edited(code, edit, title):
     return code
 
 
+def find(source, todo):
+    """The lines of a TODO's function: its def, and all that are empty or further to the right."""
+    return re.search(rf"^( *)def {todo.name}\(.*\n((\1 +.*)?\n)*", source, flags=re.MULTILINE)
+
+
 def function_text(source, todo):
-    """The lines of a TODO's function, without the indentation of a method."""
-    found = definition(source, todo)
-    lines = source.splitlines()[found.lineno - 1:found.end_lineno]
-    return "\n".join(line[found.col_offset:] for line in lines)
-
-
-@functools.cache
-def definition(source, todo):
-    """The node of a TODO's function."""
-    return next(node for node in ast.walk(ast.parse(source))
-                if isinstance(node, ast.FunctionDef) and node.name == todo.name)
+    """A TODO's function, without the indentation of a method."""
+    return textwrap.dedent(find(source, todo)[0]).strip()
 
 
 def put_in(source, todo, code):
     """A source text with ``code`` in place of a TODO; what is above its def goes to the top."""
-    found, lines, code = definition(source, todo), source.split("\n"), code.split("\n")
-    first = next((number for number, line in enumerate(code) if line.startswith(("def ", "@"))), 0)
-    indent = " " * found.col_offset
-    lines[found.lineno - 1:found.end_lineno] = [
-        indent + line if line.strip() else line for line in code[first:]]
-    place = next(number for number, line in enumerate(lines) if line.startswith("class "))
-    return "\n".join([*lines[:place], *code[:first], *lines[place:]])
+    found = find(source, todo)
+    above, function = re.fullmatch(r"(.*?)^((?:def |@).*)", code, flags=re.DOTALL | re.M).groups()
+    source = source.replace(found[0], textwrap.indent(function, found[1]) + "\n\n\n")
+    place = source.index("\nclass ") + 1
+    return source[:place] + above + source[place:]
 
 
 def emptied(source, *todos):

@@ -54,15 +54,6 @@ def test_importing_a_module_does_nothing(module, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "") and list(tmp_path.iterdir()) == []
 
 
-def test_the_help_shows_the_defaults(capsys):
-    with pytest.raises(SystemExit):
-        main_script.main(["--help"])
-    text = " ".join(capsys.readouterr().out.split())
-    for option, default in (("epochs", main_script.EPOCHS), ("beta", main_script.BETA),
-                            ("latent-dim", vae_model.LATENT_DIM), ("seed", main_script.SEED)):
-        assert re.search(rf"--{option} [A-Z_]+ [^-]*\(default: {default}\)", text)
-
-
 # --- what a run writes ----------------------------------------------------------------------
 @pytest.mark.usefixtures("tiny")
 def test_one_seed_gives_the_same_bytes_whatever_the_readers_settings_are(tmp_path, capsys):

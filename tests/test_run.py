@@ -284,15 +284,6 @@ def test_every_number_stands_beside_what_it_is(capsys):
         assert [float(number) for number in found] == numbers, words
 
 
-def test_many_dimensions_in_use_are_counted(capsys):
-    main_script.print_findings(
-        Record(9, 67.0, 9.0, None), LatentSpace(None, np.arange(1.0, 13), None, None, ()),
-        FINDINGS)
-    text = capsys.readouterr().out
-    assert text.count("  KL ") == 8 and "z[4]  KL 5.00" in text and "z[3]" not in text
-    assert "and 4 more" in text and "unused" not in text
-
-
 def test_the_header_says_what_is_trained(capsys):
     model = VAE(latent_dim=5)
     main_script.print_header(model, SimpleNamespace(latent_dim=5, beta=2.5, seed=7))

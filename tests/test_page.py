@@ -70,7 +70,7 @@ def test_blocks_run_in_order_and_print_what_the_page_says(short_run, monkeypatch
     for block in blocks(README, "python"):
         if block in elsewhere:
             continue
-        for line in [*block.replace("steps=300", "steps=100").splitlines(), ""]:
+        for line in [*block.replace("steps=300", "steps=20").splitlines(), ""]:
             output = io.StringIO()
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 waits = prompt.push(line)

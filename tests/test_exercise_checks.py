@@ -23,8 +23,8 @@ from tests.exercise.pictures import layer_by_layer
 from tests.exercise.process import ROOT, Workshop, judge
 from tests.exercise.reference import ReferenceVAE, loud_weights
 from tests.exercise.report import WIDTH, next_step, verdict
+from tests.exercise.stored import ANSWERS, emptied, function_text, put_in, read_solution, stored
 from tests.exercise.todos import CHALLENGE, ENCODE, INTERPOLATE, TODOS, SourceFile
-from tests.stored import ANSWERS, emptied, function_text, put_in, read_solution, stored
 from tests.test_exercise import test_todo as report_on
 from vae_model import HIDDEN_DIM, LATENT_DIM, VAE, WEIGHTS_FILE
 

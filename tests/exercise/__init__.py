@@ -14,7 +14,8 @@
     hints.txt       the words for each mistake; hints.py reads them
     report.py       what is printed
     pictures.py     my_interpolation.png and .gif, latent_walk.gif
-    answers/        stored right and wrong answers, for the tests of these checks
+    answers/        stored right and wrong answers, for the tests of these checks; stored.py
+                    reads them
 
 The first three, hints and report do without torch, so what needs no torch is said at once.
 """

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.exercise.process import ROOT
 from tests.exercise.todos import TODOS
 
-ANSWERS = Path(__file__).parent / "exercise" / "answers"
+ANSWERS = Path(__file__).parent / "answers"
 FILES = ("encode", "decode", "interpolate", "walk")
 Answer = namedtuple("Answer", "todo title hint code")       # the hint is empty for a right one
 

@@ -28,7 +28,7 @@ alike = functools.partial(np.allclose, rtol=0, atol=NEAR)
 def check_interpolate(learner, right):
     """Raise the first WrongError that is found."""
     pair = reference.some_patterns(2)
-    learner.in_turn(lambda num_steps: check_once(learner, pair, num_steps), (DEFAULT, 5, 2, 10))
+    learner.in_turn(lambda num_steps: check_once(learner, pair, num_steps), (DEFAULT, 5, 2, 22))
     try:
         check_once(learner, pair[[0, 0]], DEFAULT)
     except WrongError as wrong:

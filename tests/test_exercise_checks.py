@@ -251,7 +251,7 @@ def test_the_program_in_a_folder_whose_other_files_print_and_set_what_they_shoul
                        "patterns.py": "print('hello', flush=True); np.seterr(all='raise')"}.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(f"{text}\n{line}\n", encoding="utf-8")
-    mine = "1 / np.zeros(1)\nimport matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()\n" \
+    mine = "1 / np.zeros(1)\nimport matplotlib\n1 / (matplotlib.get_backend().lower() == 'agg')\n" \
            "torch.load(OUTPUT_DIR / 'vae_weights.pth')\nif __name__ == '__main__':\n    print()\n"
     (tmp_path / "latent_starter.py").write_text(f"{SOLUTION}\n{mine}", encoding="utf-8")
     (tmp_path / "outputs").mkdir()

@@ -135,7 +135,10 @@ def test_images_in_a_file(tmp_path, monkeypatch, capsys):
         patterns.show_images(images * np.nan)
 
 
-def test_the_program_draws_a_sheet_of_examples(tmp_path):
-    runpy.run_path(shutil.copy(patterns.__file__, tmp_path), run_name="__main__")
-    sheet = mpl.image.imread(tmp_path / "outputs" / "pattern_samples.png")
-    assert sheet.std() > 0.1
+def test_the_sheet_of_examples_is_the_same_whatever_the_readers_settings_are(tmp_path):
+    program, sheets = shutil.copy(patterns.__file__, tmp_path), []
+    for settings in ({}, {"font.size": 30, "image.origin": "lower"}):
+        with mpl.rc_context(settings):
+            runpy.run_path(program, run_name="__main__")
+        sheets.append((tmp_path / "outputs" / "pattern_samples.png").read_bytes())
+    assert sheets[0] == sheets[1]

@@ -111,7 +111,7 @@ def require_card(pictures, vae, seen):
         ("stretched", steady and full),
         ("wrapped", rises.min() < -NEAR),
         ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}",
-         *(f", as by {name}" for name, values in SCALES.items() if np.allclose(ramp[0], values)))))
+         *(f", as by {name}" for name, values in SCALES.items() if np.allclose(ramp[0], values, atol=0.005)))))
 
 
 def are_moved(pictures, drawn):

@@ -137,7 +137,7 @@ def is_row(codes, vae, num_steps):
 
 def explain_number(count, num_steps, vae, ask, source):
     """Raise a WrongError that tells from what was decoded why the number of frames is wrong."""
-    decoded, other = sum(map(len, vae.decoded)), num_steps + 3       # another number to try
+    decoded, other = sum(map(len, vae.decoded)), DEFAULT if num_steps > DEFAULT else 3 * DEFAULT
     one, alpha, codes = decoded == 1 >= count, np.linspace(0, 1, num_steps), vae.decoded or [[]]
     shares = weights_of(torch.from_numpy(np.concatenate(codes)))[:, 1] if decoded > 1 else [0]
     require_none(f"frames: {count}, for num_steps {num_steps}; codes that vae decoded: {decoded}", (

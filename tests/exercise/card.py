@@ -95,6 +95,7 @@ def require_card(pictures, vae, seen):
     steady = np.ptp(rises, axis=1).max() < NEAR and rises.min() > 0.03
     lowest, highest = pictures.min(axis=(1, 2)), pictures.max(axis=(1, 2))
     full = np.abs(lowest).max() < 0.02 or np.abs(highest - 1).max() < 0.02
+    scaled_by = [name for name, values in SCALES.items() if np.abs(ramp[0] - values).max() < 0.005]
     turned = [np.rot90(one, k, (1, 2)) for one in (pictures, pictures[:, ::-1]) for k in range(4)]
     require_none(seen, (
         ("ends-raw", min(distances(flat, patterns)) < NEAR),
@@ -111,7 +112,7 @@ def require_card(pictures, vae, seen):
         ("stretched", steady and full),
         ("wrapped", rises.min() < -NEAR),
         ("frames-scaled", True, f"{DARK} became {ramp[0, 0]:.3g}, {BRIGHT} {ramp[0, -1]:.3g}",
-         *(f", as by {name}" for name, values in SCALES.items() if np.allclose(ramp[0], values, atol=0.005)))))
+         *(f", as by {name}" for name in scaled_by))))
 
 
 def are_moved(pictures, drawn):

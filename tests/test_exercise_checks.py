@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from patterns import IMAGE_SIZE
+from tests import conftest
 from tests.exercise import process, run
 from tests.exercise.hints import HINTS
 from tests.exercise.pictures import layer_by_layer
@@ -299,6 +300,14 @@ def test_what_is_to_do_is_skipped_and_fails_if_graded(check, graded, ends):
         report_on(request, judgement, ENCODE)
     with pytest.raises(ends, match="to do"):
         report_on(request, judgement, CHALLENGE)
+
+
+def test_how_far_it_is_stands_at_the_end_of_a_run_of_pytest():
+    lines, reports = [], [SimpleNamespace(user_properties=told) for told in (
+        [], [("another", "property")], [("exercise 3", "TODO 1, encode: to do")])]
+    conftest.pytest_terminal_summary(SimpleNamespace(
+        stats={"passed": reports}, section=lines.append, write_line=lines.append))
+    assert lines == ["Exercise 3", "TODO 1, encode: to do"]
 
 
 @pytest.mark.usefixtures("one_workshop")

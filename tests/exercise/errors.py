@@ -94,7 +94,8 @@ def clue(rows, got, want, gives, todo):
          "or not used?"),
         (want == 28**2, "784 is 28 x 28, as in many tutorials. Here the layers are given."),
         (1 < got < codes and want in (PIXELS, codes),
-         "They stand in columns, where each picture or code is a row: a transposition, or dim=1?"),
+         "They stand in columns, where each picture or code is a row: a transposition, dim=1, "
+         "or [:, k]?"),
         (got == 1, "An index took one number out of a code: encode gives no pair."),
         (got == hidden,
          "It is the first layer of its half, but it is given what another layer gave: does another "

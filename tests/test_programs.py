@@ -125,7 +125,7 @@ def test_a_diverging_training_is_one_sentence(earlier, monkeypatch, rate):
     too_fast = functools.partial(main_script.train, learning_rate=rate)
     monkeypatch.setattr(main_script, "train", too_fast)
     with pytest.raises(SystemExit, match="diverged: try a smaller LEARNING_RATE or beta") as stop:
-        main_script.main(["--epochs", "5", "--output-dir", str(earlier)])
+        main_script.main(["--epochs", "5", "--beta", "1", "-o", str(earlier)])
     assert "\n" not in stop.value.code
 
 

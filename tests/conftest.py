@@ -1,4 +1,4 @@
-"""What all tests share, and the report of exercise 3."""
+"""What all tests share."""
 
 import os
 from pathlib import Path
@@ -36,27 +36,3 @@ def workshop():
 
     with Workshop() as shop:
         yield shop
-
-
-def pytest_addoption(parser):
-    parser.addoption("--starter", metavar="FILE", action="append",
-                     help="check this file in tests/test_exercise.py instead of latent_starter.py")
-    parser.addoption("--graded", action="store_true",
-                     help="in tests/test_exercise.py, count what is still to do as failed")
-
-
-def pytest_configure(config):
-    files = config.getoption("--starter") or []
-    if len(files) > 1:
-        raise pytest.UsageError("--starter takes one file; for several: "
-                                "python -m tests.exercise --table FILE FILE ...")
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Say at the end how far the exercise is; what was seen stands in the failures above."""
-    told = [dict(report.user_properties).get("exercise 3") for reports in
-            terminalreporter.stats.values() for report in reports
-            if hasattr(report, "user_properties")]
-    if any(told):
-        terminalreporter.section("Exercise 3")
-        terminalreporter.write_line(next(filter(None, told)))

@@ -17,8 +17,7 @@ import pytest
 import torch
 
 from patterns import IMAGE_SIZE
-from tests import conftest
-from tests.exercise import process, run
+from tests.exercise import plugin, process, run
 from tests.exercise.hints import HINTS
 from tests.exercise.pictures import layer_by_layer
 from tests.exercise.process import ROOT, Workshop, judge
@@ -303,12 +302,15 @@ def test_what_is_to_do_is_skipped_and_fails_if_graded(check, graded, ends):
     assert ended.type is ends
 
 
-def test_how_far_it_is_stands_at_the_end_of_a_run_of_pytest():
-    lines, reports = [], [SimpleNamespace(user_properties=told) for told in (
-        [], [("another", "property")], [("exercise 3", "TODO 1, encode: to do")])]
-    conftest.pytest_terminal_summary(SimpleNamespace(
-        stats={"passed": reports}, section=lines.append, write_line=lines.append))
-    assert lines == ["Exercise 3", "TODO 1, encode: to do"]
+@pytest.mark.parametrize(("arguments", "told", "line"), [
+    (["tests"], [("exercise 3", "TODO 1: to do")], "TODO 1: to do"),
+    (["latent_starter.py"], [], "latent_starter.py holds no tests. They are here: "
+     "python -m pytest tests/test_exercise.py")])
+def test_how_far_it_is_stands_at_the_end_of_a_run_of_pytest(arguments, told, line):
+    lines, reports = [], [SimpleNamespace(user_properties=one) for one in ([], told)]
+    reporter = SimpleNamespace(stats={"": reports}, section=lines.append, write_line=lines.append)
+    plugin.pytest_terminal_summary(reporter, SimpleNamespace(args=arguments))
+    assert lines == ["Exercise 3", line]
 
 
 @pytest.mark.usefixtures("one_workshop")

@@ -166,7 +166,7 @@ def test_every_claim_stands_on_a_page_and_holds():
 # --- commands, files, links ----------------------------------------------------------
 @each_page
 def test_commands_and_their_options_exist(name):
-    modules = {"tests.exercise": "tests/exercise/__main__.py", "pytest": "tests/conftest.py"}
+    modules = {"tests.exercise": "tests/exercise/__main__.py", "pytest": "tests/exercise/plugin.py"}
     shown = "".join(blocks(PAGES[name], "shell"))
     for command in re.findall(r"^python (?!-m pip)(.+)", shown, flags=re.M):
         program, *arguments = command.removeprefix("-m ").split()

@@ -1,5 +1,6 @@
 """The checks of exercise 3: they read and run the learner's file and say what they saw.
 
+    plugin.py       what the exercise adds to pytest: options, a report at the end
     run.py          python latent_starter.py, and the table for a class
     todos.py        what is to be written, and how far a file is (read, never run)
     process.py      the process in which the learner's code runs, seen from outside

@@ -161,6 +161,8 @@ def answer_to(learner, vae, half, x):
             columns = answer[0].numel()
             hint = "column-count" if columns != width else (
                 "extra-axis" if 1 in answer.shape[1:] else "squares")
+        elif hint == "wrong-shape" and answer.dim() == 2 and answer.numel() == count * width:
+            hint = "reshaped"
         seen = f"a tensor of shape {tuple(answer.shape)}, where {right} is promised"
     elif not torch.equal(x, given):
         hint, seen = "arguments-changed", f"{half.argument} is not as before after the call"

@@ -158,10 +158,11 @@ def check(learner, todo, right):
     """The Result on a TODO; without one, on the file: can it be loaded, and make its model?"""
     try:
         learner.load()
-        learner.make_vae()
         learner.todo = todo
         if todo:
             CHECKS[todo](learner, right)
+        else:
+            learner.make_vae()
         return Result("right")
     except WrongError as wrong:
         if todo:

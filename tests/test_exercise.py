@@ -30,7 +30,7 @@ def judgement(request, workshop):
 
 @pytest.fixture(autouse=True)
 def said_at_the_end(judgement, record_property):
-    """The lines that tests/conftest.py prints below everything else."""
+    """The lines that tests/exercise/plugin.py prints below everything else."""
     said = f"{verdict(judgement, messages=False)}\n\n{next_step(judgement)}"
     record_property("exercise 3", said)
 

@@ -233,3 +233,11 @@ def test_buttons_and_their_keys_with_five_types(open_page, hand, monkeypatch):
     stopped = page.check_views()
     page.browser.execute_async_script(NEXT_FRAME)
     np.testing.assert_array_equal(page.value("z"), stopped)
+
+
+def test_nothing_sticks_out_of_a_telephone(open_page, browser):
+    page = open_page(make_model(latent_dim=64))
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+        "width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True})
+    assert page.run("return document.documentElement.scrollWidth") == 400
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

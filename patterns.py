@@ -108,7 +108,7 @@ def nearest_pattern(images):
     """
     clean, labels = clean_patterns()
     images = np.asarray(images, dtype=np.float32)
-    # |i - c|**2 = |i|**2 - 2 i.c + |c|**2, and |i|**2 is the same for every c: left out. (N, F)
+    # |i - c|**2 = |i|**2 - 2 i.c + |c|**2, where |i|**2 is the same for every c; shape (N, F)
     best = ((clean**2).sum(axis=1) - 2 * images @ clean.T).argmin(axis=1)
     return rmse(images, clean[best]), labels[best]
 
@@ -184,7 +184,7 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
                 xlabel="", ylabel=""):
     """A figure that holds one grid of images; ``show_grid`` explains the arguments."""
     lines = [line for label in row_labels for line in label.split("\n")]
-    # in inches: a character is 0.085 wide, a line of text 0.2 high
+    # about, in inches: a character is 0.085 wide, a line of text 0.2 high
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)     # captions need room
@@ -239,8 +239,10 @@ def show_grid(axes, rows, row_labels=(), column_labels=(), captions=None, marked
 
 def png(figure):
     """A figure as the bytes of a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    FigureCanvasAgg(figure).print_png(file)      # figure.savefig would lay everything out twice
     return file.getvalue()
 
 

@@ -128,13 +128,15 @@ def test_a_type_of_their_own_is_one_line(monkeypatch):
 # --- what the page shows of the main run ------------------------------------------------
 def test_shown_lines_are_those_of_the_main_run(short_run, monkeypatch, capsys):
     skip_if_edited()
-    monkeypatch.setattr(main_script, "NUM_SAMPLES", 20)
-    main_script.print_header(short_run.model, main_script.parse_settings([]))
+    for name in ("NUM_TRAIN", "NUM_HELD_OUT", "NUM_SAMPLES"):
+        monkeypatch.setattr(main_script, name, 40)
+    model, data = short_run.model, main_script.make_data(0)
+    space = main_script.explore(model, data)
+    main_script.print_header(model, main_script.parse_settings([]))
     for epoch in main_script.spread_epochs(main_script.EPOCHS, 6):
         main_script.print_losses(main_script.Record(epoch, 60.0, 5.0, None), 1.0)
-    main_script.print_findings(
-        short_run.history[-1], short_run.space,
-        main_script.measure(short_run.model, short_run.data, short_run.space))
+    main_script.print_findings(main_script.evaluate(model, data, 12), space,
+                               main_script.measure(model, data, space))
     shown = "".join(blocks(README, "text"))
     printed, promised = ({folded(line) for line in re.sub(r"\d+(\.\d+)?", "#", text).splitlines()}
                          for text in (capsys.readouterr().out, shown))

@@ -51,7 +51,7 @@ def check_interpolate(learner, right):
 
 def check_once(learner, pair, num_steps):
     """Check calls with so many steps: two alike, and one with the patterns exchanged."""
-    vae, again, back = (TestCard(pair, brightest=0.9) for _ in range(3))
+    vae, again = (TestCard(pair, brightest=0.9) for _ in range(2))
     given, weights = list(pair.clone()), [values.clone() for values in vae.state_dict().values()]
 
     def ask(model, steps=num_steps):
@@ -77,12 +77,12 @@ def check_once(learner, pair, num_steps):
             learner.require_same(second, frames, lambda: ask(TestCard(pair, brightest=0.9)))
         if len(frames) != num_steps:
             explain_number(len(frames), num_steps, vae, ask, learner.source)
-        if not equal(frames, reference.interpolate(back, *pair, num_steps)):
+        if not equal(frames, reference.interpolate(again, *pair, num_steps)):
             explain_frames(frames, vae)
     given.reverse()
     with about(f"{shown(num_steps)}, then with pattern_b, pattern_a"):
         require_none("the second morph is not the first one backwards",
-                     [("kept-between-calls", not equal(ask(back), frames[::-1]))])
+                     [("kept-between-calls", not equal(ask(again), frames[::-1]))])
 
 
 def shown(steps):

@@ -31,7 +31,7 @@ MOST_OUTPUT = 4000      # characters that are kept of what the code prints
 
 
 def usual_settings():
-    """Undo settings, in whatever file they are, that would change what is computed later."""
+    """Undo settings of the code that would change what is computed later."""
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
     np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
@@ -80,13 +80,7 @@ class Learner:
         return vae
 
     def call(self, function, *arguments, called="", **options):
-        """Call something of the learner's in a folder with a copy of the trained weights."""
-        for name in ("outputs", "cwd"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        weights = self.folder / "outputs" / WEIGHTS_FILE
-        if not weights.exists():
-            with contextlib.suppress(OSError):         # there are none yet, or they cannot be read
-                shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, weights)
+        """Call something of the learner's in a folder of its own."""
         os.chdir(self.folder / "cwd")
         output = io.StringIO()
         try:
@@ -133,14 +127,23 @@ class Learner:
                              "another result when called again with the same input")
 
     def empty_folders(self):
-        for name in ("cwd", "outputs"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        """Leave nothing where the code writes to but a copy of the trained weights."""
+        for folder in (self.folder / "cwd", self.folder / "outputs"):
+            folder.mkdir(exist_ok=True)
+            for path in folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != WEIGHTS_FILE:
+                    path.unlink()
+        weights = self.folder / "outputs" / WEIGHTS_FILE
+        if not weights.exists():
+            with contextlib.suppress(OSError):         # there are none yet, or they cannot be read
+                shutil.copy(OUTPUT_DIR / WEIGHTS_FILE, weights)
 
 
 # --- jobs -------------------------------------------------------------------------------
 def answer(job, folder):
     """Do a job: the message on a TODO or on the file as a whole, or on what was drawn."""
-    usual_settings()
     learner, todo = Learner(SourceFile(job["file"]), folder), BY_NAME.get(job.get("todo"))
     try:
         if job["task"] == "draw":

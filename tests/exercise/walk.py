@@ -49,7 +49,6 @@ def check_once(learner, count, options, apart=1.0):
     learner.empty_folders()
     file = learner.folder / "outputs" / gif_name(learner)
     if options:                                      # another call finds a file of an earlier one
-        file.parent.mkdir()
         file.write_bytes(EARLIER)
     learner.call(learner.find(learner.module, NAME), vae, patterns, called=shown, **options)
     with about(shown):

@@ -117,8 +117,8 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     steps = epochs * math.ceil(len(data.train) / batch_size)
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # LambdaLR multiplies the learning rate by this factor: 1, and over the last decay * steps a
-    # straight line towards 0, so that the weights settle. (+ 1, because decay may be 0)
+    # LambdaLR multiplies the learning rate by 1, and over the last steps (240 of 1,600) by a factor
+    # that falls to 1/241 in a straight line: the weights settle. (+ 1, because decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     printed = spread_epochs(epochs, 6)
@@ -287,11 +287,11 @@ def measure(model, data, space):
         # shares of midpoints within a type that are near that type: of codes, and of pixels
         midpoints=np.mean(types_near(middle) == names),
         midpoints_blended=np.mean(types_near(blended_middle) == names),
-        # of 8 frames from type to type, how many of the 6 inner ones are near none: the same two
+        # of 6 frames between two types, how many are near no type: of codes, and of pixels
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
-        # reconstruction loss in nats per image: of a perfect copy, of the best guess if the clean
-        # patterns are known but the noise is not, and of this model if it decodes mu
+        # reconstruction loss in nats per image: of a perfect copy (a gray pixel costs something
+        # even then), the lowest without copying the noise, and of this model if it decodes mu
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mu_loss=loss(reconstruct(model, data.held_out)),
@@ -302,7 +302,7 @@ def print_findings(last, space, findings):
     """Print in numbers what the trained model can do."""
     print("\nReconstruction loss, in nats per image:")
     for what, nats in (
-        # each loss minus the one before; a copy of a gray pixel costs something, of black nothing
+        # each number is a loss minus the one above it, so that they add up to the total
         ("gray pixels (cannot be reduced)", findings.copy_loss),
         ("pixel noise (cannot be predicted)", findings.clean_loss - findings.copy_loss),
         ("left for the model to learn", findings.mu_loss - findings.clean_loss),
@@ -377,7 +377,7 @@ def count_near_none(frames):
 
 
 def mean_with_noise(clean):
-    """Each pixel's mean over the noise: clean, but black is brighter, as noise is clipped to 0."""
+    """Each pixel's mean over the noise. Noise is clipped: black gets brighter, white darker."""
     # a hundred equally likely amounts of noise: inv_cdf gives the quantiles of N(0, 1)
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
@@ -427,25 +427,25 @@ def draw_latent_space(data, space):
     """Codes of the held-out patterns in the plane: by type, and as pictures."""
     figure = patterns.new_figure(
         4.9, f"Codes (mu) of {len(space.mu)} held-out patterns; training never used the types")
-    by_type, in_place = figure.subplots(1, 2, sharex=True, sharey=True)
+    marker_axes, picture_axes = figure.subplots(1, 2, sharex=True, sharey=True)
     points, names = space.project(space.mu), space.names
     if len(space.in_use) == 1:                       # all codes on a line: a row for each type
         points = np.stack([space.mu[:, space.in_use[0]], -1.0 * data.labels], axis=1)
         names = (f"z[{space.in_use[0]}], the only dimension in use", "a row for each type")
     for label, name in enumerate(PATTERN_TYPES):
-        by_type.plot(*points[data.labels == label].T, linestyle="", markersize=9,
+        marker_axes.plot(*points[data.labels == label].T, linestyle="", markersize=9,
                      markeredgewidth=0, color=type_color(label), marker=type_marker(label),
                      label=name)
-    by_type.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False,
+    marker_axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False,
                    columnspacing=1, handletextpad=0.2)
-    by_type.set(xlabel=names[0], ylabel=names[1], aspect="equal")
-    show_thumbnails(in_place, points, data)
+    marker_axes.set(xlabel=names[0], ylabel=names[1], aspect="equal")
+    show_thumbnails(picture_axes, points, data)
     # half of what the points span, and a margin: a square even if they lie on a line
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 0.6 * max((high - low).max(), 0.1)
     (left, bottom), (right, top) = (low + high) / 2 - reach, (low + high) / 2 + reach
-    in_place.set(xlabel=names[0], aspect="equal", xlim=(left, right), ylim=(bottom, top))
-    in_place.set_title("some of the patterns at their codes", fontsize=10)
+    picture_axes.set(xlabel=names[0], aspect="equal", xlim=(left, right), ylim=(bottom, top))
+    picture_axes.set_title("some of the patterns at their codes", fontsize=10)
     return figure
 
 
@@ -511,7 +511,7 @@ def draw_progression(data, history, findings):
     upper, lower = right.subplots(2, 1, sharex=True)
     draw_curve(upper, history, [record.reconstruction for record in history], "reconstruction")
     upper.axhline(findings.clean_loss, color="black", linestyle="--", linewidth=1)
-    upper.annotate("a model that outputs the clean patterns", (0.03, findings.clean_loss),
+    upper.annotate("the lowest loss without copying the noise", (0.03, findings.clean_loss),
                    xycoords=upper.get_yaxis_transform(),     # x is a share of the width
                    xytext=(0, -4), textcoords="offset points", fontsize=8, va="top")
     upper.set_ylim(bottom=0.8 * findings.clean_loss)
@@ -546,7 +546,7 @@ def draw_samples(model, data, findings, seed):
 
 
 def draw_traversal(model, space, max_rows=16):
-    """A row for each dimension in use, and one for the first unused one; the others stay at 0."""
+    """A row for each dimension in use and for the first unused one, up to ``max_rows``."""
     values = np.linspace(-3, 3, 9)
     dimensions = space.by_kl[:min(len(space.in_use) + 1, max_rows)]
     codes = np.zeros((len(dimensions), len(values), len(space.kl)))

@@ -11,6 +11,7 @@ Source: Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -39,7 +40,7 @@ class VAE(nn.Module):
             nn.Linear(hidden_dim, hidden_dim), nn.ReLU(),
         )
         self.fc_mu = nn.Linear(hidden_dim, latent_dim)
-        # Despite its name this layer gives the *logarithm* of the variance: any
+        # Despite its usual name this layer gives the *logarithm* of the variance: any
         # number is a valid logarithm, while a variance must not be negative.
         self.fc_var = nn.Linear(hidden_dim, latent_dim)
         self.decoder = nn.Sequential(
@@ -110,8 +111,8 @@ def reconstruction_loss(recon_x, x):
                                      "LEARNING_RATE or beta")
         if low < 0 or high > 1:
             raise ValueError(f"{name} must be in [0, 1], but its values span {low:g} to {high:g}")
-    # F.binary_cross_entropy, made for recon_x itself, takes three times as long. logit undoes
-    # the decoder's sigmoid: the function below applies it itself.
+    # F.binary_cross_entropy(recon_x, x) takes three times as long. The function below takes what
+    # goes into a sigmoid: logit is the inverse of the sigmoid, and gives that back.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -134,7 +135,7 @@ def decode(model, z):
 
 @torch.no_grad()
 def reconstruct(model, images):
-    """Encode images, a tensor (N, pixels), and decode ``mu``: an array (N, pixels), no noise."""
+    """Encode images, a tensor (N, pixels), and decode ``mu``, no sample: array (N, pixels)."""
     return decode(model, model.encode(images)[0])
 
 
@@ -175,13 +176,13 @@ def linear_sizes(layers):
 def check_model(model):
     """Raise a ``ModelError`` that says where, if an edit has broken the model.
 
-    Two images go through it. Huge codes through its decoder show whether pixels leave [0, 1].
+    Two images go through it. Two huge codes go through its decoder: do pixels leave [0, 1]?
     """
-    ends, takes = linear_sizes(model.encoder)[-1], model.fc_mu.in_features
-    if ends != takes:
-        raise ModelError(f"self.encoder in vae_model.py ends with {ends} values, but self.fc_mu, "
-                         f"which follows, takes {takes}")
-    codes = torch.tensor([[-1e3], [1e3]]).tile(1, model.fc_mu.out_features)
+    size, expected = linear_sizes(model.encoder)[-1], model.fc_mu.in_features
+    if size != expected:
+        raise ModelError(f"self.encoder in vae_model.py ends with {size} values, but self.fc_mu, "
+                         f"which follows, takes {expected}")
+    codes = torch.tensor([[-1e3], [1e3]]).expand(2, model.fc_mu.out_features)
     try:
         model(torch.zeros(2, IMAGE_SIZE**2))
         images = torch.from_numpy(decode(model, codes))
@@ -197,44 +198,43 @@ def check_model(model):
 def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
-    # columns by default: 0-2 image x and hidden, 3 mu and log_var, 4 z, 5-7 hidden and recon_x
-    latent, mu_column, z_column = decoder[0], len(encoder), len(encoder) + 1
-    last = z_column + len(decoder) - 1                       # decoder[0] is z itself
-    height = {size: 0.75 + 0.15 * math.sqrt(size) for size in (*encoder, *decoder)}
-    height[latent] = min(height[latent], 1.8)                # mu and log_var must not overlap
+    mu_column, latent = len(encoder), decoder[0]                # decoder[0] is the size of z
+    z_column, last = mu_column + 1, mu_column + len(decoder)
+    font_size = min(9, 80 / last)
     figure = new_figure(3.5, "The VAE: the number of values for one image at each stage")
     axes = figure.subplots()
     axes.set(xlim=(-0.5, last + 0.5), ylim=(-3.8, 2.1))
     axes.set_axis_off()
-    # where each box is: column, height of its middle, name, number of values, color
-    boxes = [(column, 0, "hidden" if column else "image x", size, "#CFE5F3")
-             for column, size in enumerate(encoder)]
-    boxes += [(mu_column, 1.1, "mu", latent, "#FCE3B0"),
-              (mu_column, -1.1, "log_var", latent, "#FCE3B0"),
-              (z_column, 0, "z", latent, "#FCE3B0"),
-              (z_column, -2.3, "epsilon", latent, "0.9")]
-    boxes += [(column, 0, "recon_x" if column == last else "hidden", size, "#C9EBDD")
-              for column, size in enumerate(decoder[1:], start=z_column + 1)]
-    for x, y, name, size, color in boxes:
-        axes.bar(x, height[size], 0.72, bottom=y - height[size] / 2, color=color, edgecolor="black")
-        axes.text(x, y, f"{name}\n{size}", ha="center", va="center", fontsize=min(9, 80 / last))
 
-    # an arrow leaves a box 0.36 right of its middle and enters the next one 0.36 left of it
-    solid, dashed = {"arrowstyle": "->"}, {"arrowstyle": "->", "linestyle": "--"}
-    arrows = [(x + 0.36, 0, x + 0.64, 0, solid)    # to the next column, but for mu, log_var and z
-              for x in range(last) if x + 1 not in (mu_column, z_column)]
-    for y in (1.1, -1.1):                          # they have two arrows each
-        arrows += [(mu_column - 0.64, y, mu_column - 0.36, y, solid),
-                   (mu_column + 0.36, y, mu_column + 0.64, y / 4, dashed)]     # arrowheads apart
-    half = height[latent] / 2
-    arrows += [(z_column, -2.3 + half, z_column, -half, dashed)]               # from epsilon
-    for x0, y0, x1, y1, style in arrows:
-        axes.annotate("", xy=(x1, y1), xytext=(x0, y0),
-                      arrowprops=style | {"shrinkA": 0, "shrinkB": 0})          # no gap at the ends
+    def box(column, y, name, size, color):
+        """Draw a box whose middle is at (column, y), and return it."""
+        height = min(1.8 if size == latent else 3.2, 0.75 + 0.15 * math.sqrt(size))
+        axes.text(column, y, f"{name}\n{size}", ha="center", va="center", fontsize=font_size)
+        bars = axes.bar(column, height, 0.72, y - height / 2, color=color, edgecolor="black")
+        return bars.patches[0]
+
+    def arrow(start, end, linestyle="-"):
+        """Draw an arrow from middle to middle, of which the part between the boxes is seen."""
+        axes.annotate("", xytext=start.get_center(), xy=end.get_center(), arrowprops={
+            "arrowstyle": "->", "linestyle": linestyle, "patchA": start, "patchB": end})
+
+    inwards = [box(column, 0, "hidden" if column else "image x", size, "#CFE5F3")
+               for column, size in enumerate(encoder)]
+    mu = box(mu_column, 1.1, "mu", latent, "#FCE3B0")
+    log_var = box(mu_column, -1.1, "log_var", latent, "#FCE3B0")
+    z = box(z_column, 0, "z", latent, "#FCE3B0")
+    epsilon = box(z_column, -2.3, "epsilon", latent, "0.9")
+    outwards = [box(column, 0, "recon_x" if column == last else "hidden", size, "#C9EBDD")
+                for column, size in enumerate(decoder[1:], start=z_column + 1)]
+    for start, end in [*pairwise([*inwards, mu]), *pairwise([z, *outwards])]:
+        arrow(start, end)
+    arrow(inwards[-1], log_var)
+    for start in (mu, log_var, epsilon):
+        arrow(start, z, "--")
     kinds = [", ".join(sorted({type(layer).__name__ for layer in layers}))
              for layers in (model.encoder, model.decoder)]
     for x, y, text in (((mu_column - 1) / 2, -2.3, f"encoder\n{kinds[0]}"),
-                       ((mu_column + last + 2) / 2, -2.3, f"decoder\n{kinds[1]}"),
+                       ((z_column + 1 + last) / 2, -2.3, f"decoder\n{kinds[1]}"),
                        (mu_column + 0.5, -3.6, "z = mu + exp(log_var / 2) * epsilon")):
         axes.text(x, y, text, ha="center", va="center", fontsize=9)
     return figure

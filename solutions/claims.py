@@ -58,7 +58,7 @@ CLAIMS = (
     # --- the default: its loss and its reconstructions --------------------------------
     Claim(("default",), lambda default:
           f"The reconstruction loss ends at {default.reconstruction:.1f} nats per image. "
-          f"A model that outputs the clean patterns has a loss of {default.clean_loss:.1f} nats. "
+          f"The lowest loss without copying the noise is {default.clean_loss:.1f} nats. "
           f"Sampling z around mu adds {default.code_noise:.1f} nats, "
           f"and {default.left:.1f} nats are left for the model to learn.",
           lambda default: 58 < default.reconstruction < 63 and 57 < default.clean_loss < 60

@@ -45,7 +45,7 @@ MEASURES = (
     Measure("reconstruction", lambda t: t.history[-1].reconstruction,
             "reconstruction loss, nats per image, z sampled", "recon", ".1f"),
     Measure("clean_loss", lambda t: t.findings.clean_loss,
-            "of it: what a model that outputs the clean patterns would have"),
+            "of it: the lowest loss without copying the noise"),
     Measure("code_noise", lambda t: t.history[-1].reconstruction - t.findings.mu_loss,
             "of it: what sampling z around mu adds", "noise", ".2f"),
     Measure("left", lambda t: t.findings.mu_loss - t.findings.clean_loss,

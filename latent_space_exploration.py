@@ -40,7 +40,7 @@ EPOCHS = 200            # passes over the training patterns             (try: 1,
 BETA = 1.0              # weight of the KL term                         (try: 0, 0.5, 4)
 SEED = 42               # decides data, initial weights and noise
 LEARNING_RATE = 4e-3    # of Adam
-DECAY = 0.15            # final share of the training in which the learning rate falls to 0
+DECAY = 0.15            # final share of the training in which the learning rate falls towards 0
 BETA_WARM_UP = 0        # steps in which beta rises from 0; an epoch has 8   (try: 800)
 BATCH_SIZE = 256        # patterns per training step
 NUM_TRAIN = 2048        # patterns to learn from
@@ -103,7 +103,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     warm_up : int, steps in which the weight of the KL term rises from 0 to ``beta``,
         a remedy for unused dimensions ("posterior collapse", Bowman et al. 2016)
     learning_rate : float, of Adam
-    decay : float, final share of the training in which the learning rate falls to 0
+    decay : float, final share of the training in which the learning rate falls towards 0
     batch_size : int, patterns per training step
     verbose : bool, print the losses at six epochs
 
@@ -117,8 +117,8 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     steps = epochs * math.ceil(len(data.train) / batch_size)
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # LambdaLR multiplies the learning rate by 1, and over the last steps (240 of 1,600) by a factor
-    # that falls to 1/241 in a straight line: the weights settle. (+ 1, because decay may be 0)
+    # After so many steps (done) LambdaLR multiplies the learning rate by this: first by 1, in the
+    # end by a straight line towards 0, so that the weights settle. (+ 1, because decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     printed = spread_epochs(epochs, 6)
@@ -145,7 +145,7 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
 
 
 def spread_epochs(epochs, count):
-    """Up to ``count`` epochs at equal ratios: of 200, 6 are 1, 3, 8, 24, 69 and 200."""
+    """Up to ``count`` epochs at equal ratios: 1, 3, 8, 24, 69, 200 are 6 of 200."""
     return np.unique(np.geomspace(1, epochs, count).round().astype(int))
 
 
@@ -261,13 +261,13 @@ def choose_plane(codes, labels):
         return np.zeros(2), np.eye(2), ("z[0]", "z[1]")
     centers = np.stack([codes[labels == label].mean(axis=0) for label in np.unique(labels)])
     origin = centers.mean(axis=0)
-    _, _, axes = np.linalg.svd(centers - origin, full_matrices=False)  # rows, the largest first
+    _, _, axes = np.linalg.svd(centers - origin, full_matrices=False)    # the widest first
     return origin, axes[:2], tuple(f"direction {k} (between the type centers)" for k in (1, 2))
 
 
-# --- measures: what requires training ---------------------------------------------
+# --- measures: what a trained model can do, and what simpler ways can -------------
 def measure(model, data, space):
-    """What a trained model can do, and what simpler ways can: numbers with names."""
+    """Numbers with names, on the held-out patterns and on samples."""
     names = np.array(PATTERN_TYPES)[data.labels]
     far = far_pairs_of_one_type(data)                 # pair i: pattern i and another of its type
     path, blended_path = paths(model, data, space, far, num_steps=3)
@@ -287,11 +287,11 @@ def measure(model, data, space):
         # shares of midpoints within a type that are near that type: of codes, and of pixels
         midpoints=np.mean(types_near(middle) == names),
         midpoints_blended=np.mean(types_near(blended_middle) == names),
-        # of 6 frames between two types, how many are near no type: of codes, and of pixels
+        # of 6 inner frames between two types, how many are near none: of codes, and of pixels
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
-        # reconstruction loss in nats per image: of a perfect copy (a gray pixel costs something
-        # even then), the lowest without copying the noise, and of this model if it decodes mu
+        # reconstruction loss in nats per image: of a perfect copy (gray pixels cost something), of
+        # each pixel's mean over the noise (the best that copies no noise), and of decoded mu
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mu_loss=loss(reconstruct(model, data.held_out)),
@@ -302,7 +302,7 @@ def print_findings(last, space, findings):
     """Print in numbers what the trained model can do."""
     print("\nReconstruction loss, in nats per image:")
     for what, nats in (
-        # each number is a loss minus the one above it, so that they add up to the total
+        # each loss minus the loss of the line above: the numbers add up to the total
         ("gray pixels (cannot be reduced)", findings.copy_loss),
         ("pixel noise (cannot be predicted)", findings.clean_loss - findings.copy_loss),
         ("left for the model to learn", findings.mu_loss - findings.clean_loss),
@@ -377,7 +377,7 @@ def count_near_none(frames):
 
 
 def mean_with_noise(clean):
-    """Each pixel's mean over the noise. Noise is clipped: black gets brighter, white darker."""
+    """Each pixel's mean over the noise: clipping makes black brighter and white darker."""
     # a hundred equally likely amounts of noise: inv_cdf gives the quantiles of N(0, 1)
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
@@ -440,7 +440,7 @@ def draw_latent_space(data, space):
                    columnspacing=1, handletextpad=0.2)
     marker_axes.set(xlabel=names[0], ylabel=names[1], aspect="equal")
     show_thumbnails(picture_axes, points, data)
-    # half of what the points span, and a margin: a square even if they lie on a line
+    # half of the longer side, and a fifth more: a square even if the points lie on a line
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 0.6 * max((high - low).max(), 0.1)
     (left, bottom), (right, top) = (low + high) / 2 - reach, (low + high) / 2 + reach
@@ -496,7 +496,7 @@ def draw_interpolation(model, data, space):
         f"(below each: the type it is near, within RMSE {NEAR_RMSE}; orange: near none)",
         rows, ["within a type:\ncodes", "pixels", "between types:\ncodes", "pixels"],
         [f"alpha\n{alpha:.2f}" for alpha in np.linspace(0, 1, len(latent))],
-        near, near == "none",
+        captions=near, marked=near == "none",
     )
 
 

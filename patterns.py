@@ -83,7 +83,7 @@ def draw_patterns(labels, shifts, widths):
 
 @functools.cache              # drawn at the first call, then kept
 def clean_patterns():
-    """Clean patterns on a dense grid of shifts and widths, (F, pixels), and their labels (F,).
+    """Clean patterns on a dense grid of shifts and widths: F of them (F, pixels), and labels (F,).
 
     Where two shifts give one picture (a horizontal line moved along itself), it is kept once.
     """
@@ -108,7 +108,7 @@ def nearest_pattern(images):
     """
     clean, labels = clean_patterns()
     images = np.asarray(images, dtype=np.float32)
-    # |i - c|**2 = |i|**2 - 2 i.c + |c|**2, where |i|**2 is the same for every c; shape (N, F)
+    # |i - c|**2 = |i|**2 - 2 i.c + |c|**2; the first term decides nothing. (All i - c: gigabytes.)
     best = ((clean**2).sum(axis=1) - 2 * images @ clean.T).argmin(axis=1)
     return rmse(images, clean[best]), labels[best]
 
@@ -188,7 +188,7 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)     # captions need room
-    texts = (title, *column_labels[:1], xlabel)     # above and below; column labels share a line
+    texts = (title, *column_labels[:1], xlabel)     # above and below; all column labels as one
     text_lines = sum(1 + text.count("\n") for text in texts if text)
     figure = new_figure(height + 0.3 + 0.2 * text_lines, title)
     axes = figure.subplots()

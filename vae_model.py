@@ -1,7 +1,7 @@
 """The variational autoencoder (VAE) of the exercise, and its loss.
 
     image x --encoder--> mu, log_var --reparameterize--> z --decoder--> recon_x
-     (256)    (128, 128)     (8)                        (8)  (128, 128)  (256)
+     (256)     (128-128)     (8)                        (8)   (128-128)  (256)
 
 The encoder outputs a small cloud in the latent space, N(mu, exp(log_var)), not a point.
 The decoder must reproduce the image from any point of that cloud. This is why
@@ -76,7 +76,7 @@ def vae_loss(recon_x, x, mu, log_var, beta=1.0):
 
     The KL pulls the clouds toward the prior N(0, 1), so that samples from the prior decode to
     images, too. It is a beta-VAE if ``beta`` is not 1 (Higgins et al. 2017). The unit is nats
-    (1.44 bits). Divide by N for nats per image.
+    (1.44 bits). Divide by the number of images for nats per image.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def vae_loss(recon_x, x, mu, log_var, beta=1.0):
     Raises
     ------
     ValueError if the shapes of ``recon_x`` and ``x`` differ, or a value is not in [0, 1];
-    FloatingPointError if a value is NaN
+    FloatingPointError if a pixel is NaN
     """
     kl = kl_per_dimension(mu, log_var).sum()
     return reconstruction_loss(recon_x, x) + beta * kl
@@ -111,8 +111,8 @@ def reconstruction_loss(recon_x, x):
                                      "LEARNING_RATE or beta")
         if low < 0 or high > 1:
             raise ValueError(f"{name} must be in [0, 1], but its values span {low:g} to {high:g}")
-    # F.binary_cross_entropy(recon_x, x) takes three times as long. The function below takes what
-    # goes into a sigmoid: logit is the inverse of the sigmoid, and gives that back.
+    # Gives what F.binary_cross_entropy gives, in a third of the time. The function applies a
+    # sigmoid itself, so logit undoes the decoder's first.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -194,7 +194,7 @@ def check_model(model):
                          "in [0, 1], so with nn.Linear(hidden_dim, input_dim), nn.Sigmoid()")
 
 
-# --- the model as a picture -------------------------------------------------------
+# --- the model as a picture (nothing here is needed to understand the model) ------
 def draw_architecture(model):
     """The model as boxes, with the sizes of its own layers. A solid arrow is a layer."""
     encoder, decoder = linear_sizes(model.encoder), linear_sizes(model.decoder)
@@ -207,10 +207,10 @@ def draw_architecture(model):
     axes.set_axis_off()
 
     def box(column, y, name, size, color):
-        """Draw a box whose middle is at (column, y), and return it."""
+        """Draw a box around (column, y), and return it. Middles of mu and log_var are 2.2 apart."""
         height = min(1.8 if size == latent else 3.2, 0.75 + 0.15 * math.sqrt(size))
         axes.text(column, y, f"{name}\n{size}", ha="center", va="center", fontsize=font_size)
-        bars = axes.bar(column, height, 0.72, y - height / 2, color=color, edgecolor="black")
+        bars = axes.bar(column, height, width=0.72, bottom=y - height / 2, fc=color, ec="black")
         return bars.patches[0]
 
     def arrow(start, end, linestyle="-"):
@@ -226,7 +226,7 @@ def draw_architecture(model):
     epsilon = box(z_column, -2.3, "epsilon", latent, "0.9")
     outwards = [box(column, 0, "recon_x" if column == last else "hidden", size, "#C9EBDD")
                 for column, size in enumerate(decoder[1:], start=z_column + 1)]
-    for start, end in [*pairwise([*inwards, mu]), *pairwise([z, *outwards])]:
+    for start, end in [*pairwise([*inwards, mu]), *pairwise([z, *outwards])]:     # neighbors
         arrow(start, end)
     arrow(inwards[-1], log_var)
     for start in (mu, log_var, epsilon):

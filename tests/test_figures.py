@@ -1,5 +1,6 @@
 """What the figures show: each picture in its place, each mark and number where it belongs."""
 
+from itertools import pairwise
 from statistics import NormalDist
 from types import SimpleNamespace
 
@@ -57,6 +58,17 @@ def test_a_grid_has_every_image_label_caption_and_frame_in_its_place():
     assert (grid.rows, grid.columns) == (["one", "two"], ["x", "y", "z"])
     np.testing.assert_array_equal(axes.get_yticks(), grid.tops + IMAGE_SIZE / 2)
     np.testing.assert_array_equal(axes.get_xticks(), grid.lefts + IMAGE_SIZE / 2)
+
+
+def test_the_sheet_of_examples_has_a_row_for_each_type(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr(patterns, "OUTPUT_DIR", tmp_path)
+    monkeypatch.setattr(patterns, "png", lambda figure: figures.append(figure) or b"")
+    patterns.main()
+    grid = read_grid(*figures[0].axes)
+    assert grid.rows == list(PATTERN_TYPES)
+    for label, row in enumerate(grid.images):
+        assert len(row) == 10 and (patterns.nearest_pattern(row)[1] == label).mean() > 0.8
 
 
 # --- the figures of a run ---------------------------------------------------------------
@@ -203,7 +215,8 @@ def test_the_plane_is_decoded_where_its_ticks_say():
 def test_solid_arrows_are_layers_and_dashed_ones_arithmetic(latent):
     model, pixels = VAE(latent_dim=latent), 32**2
     model.encoder = nn.Sequential(nn.Linear(pixels, 100), nn.ReLU(), nn.Linear(100, 128))
-    model.decoder = nn.Sequential(nn.Linear(latent, 90), nn.Linear(90, 80), nn.Linear(80, pixels))
+    outwards = [latent, *range(90, 60, -3), pixels]
+    model.decoder = nn.Sequential(*(nn.Linear(*sizes) for sizes in pairwise(outwards)))
     figure = vae_model.draw_architecture(model)
     axes, = figure.axes
     figure.draw_without_rendering()
@@ -220,12 +233,19 @@ def test_solid_arrows_are_layers_and_dashed_ones_arithmetic(latent):
     def box_at(place):
         return next(name for name, box in boxes.items() if box.padded(0.06).contains(*place))
 
-    dashed = {(box_at(text.xyann), box_at(text.xy)): text.arrow_patch.get_linestyle() == "--"
-              for text in axes.texts if getattr(text, "arrow_patch", None)}
+    arrows = [text for text in axes.texts if getattr(text, "arrow_patch", None)]
+    drawn = [one.arrow_patch.get_window_extent() for one in arrows]
+    assert not any(bar.get_window_extent().count_overlaps(drawn) for bar in axes.patches)
+    dashed = {(box_at(one.xyann), box_at(one.xy)): one.arrow_patch.get_linestyle() == "--"
+              for one in arrows}
     layers = [(f"image x {pixels}", "hidden 100"), ("hidden 100", "hidden 128"),
               ("hidden 128", f"mu {latent}"), ("hidden 128", f"log_var {latent}"),
-              (f"z {latent}", "hidden 90"), ("hidden 90", "hidden 80"),
-              ("hidden 80", f"recon_x {pixels}")]
+              *pairwise([f"z {latent}", *(f"hidden {size}" for size in outwards[1:-1]),
+                         f"recon_x {pixels}"])]
+    texts = {text.get_text() for text in axes.texts}
+    assert {"encoder\nLinear, ReLU", "decoder\nLinear"} <= texts
+    formula, = (text.removeprefix("z = ") for text in texts if text.startswith("z = "))
+    assert eval(formula, {"exp": np.exp, "mu": 1, "log_var": 4, "epsilon": 3}) == 1 + 3 * np.exp(2)
     arithmetic = [(f"{name} {latent}", f"z {latent}") for name in ("mu", "log_var", "epsilon")]
     assert dashed == dict.fromkeys(layers, False) | dict.fromkeys(arithmetic, True)
 

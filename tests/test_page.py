@@ -190,18 +190,3 @@ def test_files_that_the_text_names_exist_or_are_written(name):
     for file in named:
         assert ((ROOT / file).exists() or (ROOT / name).parent.joinpath(file).exists()
                 or Path(file).name in sources), file
-
-
-def test_questions_and_answers_are_linked_both_ways():
-    questions = re.findall(r"^\*\*Question (\d+)\.\*\*", README, flags=re.M)
-    assert questions == [str(number) for number in range(1, len(questions) + 1)]
-    for number in questions:
-        assert f"\n.. _latent-q{number}:\n\n**Question {number}.**" in README
-        assert f"(`Answer {number}`_)" in README
-        assert f"(`Question {number} <latent-q{number}_>`__)" in folded(section(f"Answer {number}"))
-
-
-@each_page
-def test_builds_without_a_warning(name):
-    core = pytest.importorskip("docutils.core", reason="docutils is not installed")
-    core.publish_doctree(PAGES[name], settings_overrides={"report_level": 2, "halt_level": 2})

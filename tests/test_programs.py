@@ -1,11 +1,14 @@
 """The main script as its users meet it: options, files, failures, Ctrl-C."""
 
 import functools
+import itertools
 import os
 import re
 import runpy
 import signal
 import sys
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import matplotlib as mpl
 import matplotlib.image
@@ -56,10 +59,13 @@ def test_importing_a_module_does_nothing(module, tmp_path, monkeypatch, capsys):
 
 # --- what a run writes ----------------------------------------------------------------------
 @pytest.mark.usefixtures("tiny")
-def test_one_seed_gives_the_same_bytes_whatever_the_readers_settings_are(tmp_path, capsys):
+def test_one_seed_gives_the_same_bytes_in_any_style(tmp_path, monkeypatch, capsys):
+    samples = Mock(wraps=vae_model.sample_prior)
+    monkeypatch.setattr(vae_model, "sample_prior", samples)
+    monkeypatch.setattr(main_script, "time", SimpleNamespace(monotonic=itertools.count().__next__))
     for folder, theirs in (("one", {}), ("other", {"font.family": ["serif"]})):
         with mpl.rc_context(theirs):
-            main_script.main(["--epochs", "2", "--latent-dim", "2", "-o",
+            main_script.main(["--epochs", "2", "--latent-dim", "2", "--seed", "7", "-o",
                               str(tmp_path / folder / "new")])
             assert mpl.rcParams["font.family"] == theirs.get("font.family", ["sans-serif"])
     output = capsys.readouterr().out
@@ -73,9 +79,11 @@ def test_one_seed_gives_the_same_bytes_whatever_the_readers_settings_are(tmp_pat
             assert picture.shape[1] == 8 * patterns.DPI
             assert min(half.std() for half in np.array_split(picture, 2)) > 0.04, name
     model = vae_model.load_model(files["vae_weights.pth"])           # it is the trained one
-    record = main_script.evaluate(model, main_script.make_data(main_script.SEED), 2)
+    record = main_script.evaluate(model, main_script.make_data(7), 2)
     assert model.fc_mu.out_features == 2 and not model.training
     assert re.search(rf"total +{record.reconstruction:.2f}\n", output)
+    assert 7 in [*samples.call_args.args, *samples.call_args.kwargs.values()]    # of the figure
+    assert output.count("Time: 1.0 s for training, 1.0 s for measurements") == 2
 
 
 # --- what stops before the training -----------------------------------------------------------

@@ -208,12 +208,12 @@ def print_header(model, settings):
     print(f"Model   VAE {'-'.join(map(str, sizes))}, {parameters:,} parameters, "
           f"beta {settings.beta:g}, seed {settings.seed}")
     loss = "loss" if settings.beta == 1 else f"recon + {settings.beta:g} KL"
-    print(f"\nepoch {loss:>14s}   reconstruction       KL   (nats per image)")
+    print(f"\nepoch {loss:>16s}   reconstruction       KL   (nats per image)")
 
 
 def print_losses(record, beta):
     """Print one line of the table."""
-    print(f"{record.epoch:5d} {record.reconstruction + beta * record.kl:14.2f} "
+    print(f"{record.epoch:5d} {record.reconstruction + beta * record.kl:16.2f} "
           f"{record.reconstruction:16.2f} {record.kl:8.2f}", flush=True)
 
 

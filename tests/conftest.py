@@ -25,7 +25,6 @@ def short_run():
                            space=main_script.explore(model, data))
 
 
-# --- exercise 3 -----------------------------------------------------------------------
 @pytest.fixture(scope="session")
 def workshop():
     """The process in which all answers to exercise 3 are checked."""

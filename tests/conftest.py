@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 # For matrices as small as these a second thread only waits for the first.
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(threads, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -184,7 +184,8 @@ def test_map_and_sliders_move_the_dot(open_page):
 @pytest.mark.parametrize("latent_dim", [2, 8])
 def test_drawing_is_encoded(open_page, latent_dim):
     page = open_page(make_model(latent_dim))
-    page.run("let seed = 1; Math.random = () => (seed = seed * 16807 % 2147483647) / 2147483647")
+    page.run("""let seed = 3; Math.random = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+        epsilons.forEach((_, k) => epsilons[k] = normal())""")         # the same cloud in each run
     page.press_key("c")
     assert not page.value("x").any()
     page.drag("drawing", (1 / 32, 9 / 32), (0.5, 9 / 32), (31 / 32, 9 / 32))
@@ -198,7 +199,7 @@ def test_drawing_is_encoded(open_page, latent_dim):
     np.testing.assert_allclose(page.value("code.log_var"), log_var, atol=1e-5)
     cloud = (page.places("#cloud circle") - page.value("onMap(z)")) * page.value("reach") / 50
     variance = page.value("run.axes") ** 2 @ log_var.exp().numpy()
-    np.testing.assert_allclose(np.mean(cloud**2, axis=0), variance, rtol=0.4)
+    np.testing.assert_allclose(np.mean(cloud**2, axis=0), variance, rtol=0.35)
     page.press_key("u")
     assert not page.value("x").any()
     page.press_key("u")

@@ -117,8 +117,8 @@ def train(model, data, *, epochs, beta, seed, warm_up=BETA_WARM_UP, learning_rat
     steps = epochs * math.ceil(len(data.train) / batch_size)
     # fused: one call updates all weights, which saves a tenth of the training time
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    # After so many steps (done) LambdaLR multiplies the learning rate by this: first by 1, in the
-    # end by a straight line towards 0, so that the weights settle. (+ 1, because decay may be 0)
+    # The factor on the learning rate after `done` steps: 1, and in the last decay * steps of them a
+    # straight line towards 0, so that the weights settle. (+ 1, because decay may be 0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: min(1.0, (steps - done) / (decay * steps + 1)))
     printed = spread_epochs(epochs, 6)
@@ -271,7 +271,7 @@ def measure(model, data, space):
     names = np.array(PATTERN_TYPES)[data.labels]
     far = far_pairs_of_one_type(data)                 # pair i: pattern i and another of its type
     path, blended_path = paths(model, data, space, far, num_steps=3)
-    middle, blended_middle = path[1], blended_path[1]              # of start, middle and end
+    middle, blended_middle = path[1], blended_path[1]      # of (3, N, pixels): start, middle, end
     latent, blended = paths(model, data, space, pairs_of_two_types(data.labels))
     samples = vae_model.sample_prior(model, NUM_SAMPLES, seed=0)         # always the same codes
     samples_pca = sample_pca(data.train.numpy(), len(space.kl), NUM_SAMPLES, seed=0)
@@ -291,7 +291,7 @@ def measure(model, data, space):
         frames_near_none=count_near_none(latent),
         frames_near_none_blended=count_near_none(blended),
         # reconstruction loss in nats per image: of a perfect copy (gray pixels cost something), of
-        # each pixel's mean over the noise (the best that copies no noise), and of decoded mu
+        # the best guess that copies no noise (each pixel's mean over the noise), and of decoded mu
         copy_loss=loss(data.held_out),
         clean_loss=loss(mean_with_noise(data.clean)),
         mu_loss=loss(reconstruct(model, data.held_out)),
@@ -377,7 +377,7 @@ def count_near_none(frames):
 
 
 def mean_with_noise(clean):
-    """Each pixel's mean over the noise: clipping makes black brighter and white darker."""
+    """Each pixel's mean over the noise, which is clipped: black is brighter, white is darker."""
     # a hundred equally likely amounts of noise: inv_cdf gives the quantiles of N(0, 1)
     amounts = [patterns.NOISE * NormalDist().inv_cdf((k + 0.5) / 100) for k in range(100)]
     return sum((clean + amount).clip(0, 1) for amount in amounts) / len(amounts)
@@ -434,10 +434,10 @@ def draw_latent_space(data, space):
         names = (f"z[{space.in_use[0]}], the only dimension in use", "a row for each type")
     for label, name in enumerate(PATTERN_TYPES):
         marker_axes.plot(*points[data.labels == label].T, linestyle="", markersize=9,
-                     markeredgewidth=0, color=type_color(label), marker=type_marker(label),
-                     label=name)
+                         markeredgewidth=0, color=type_color(label), marker=type_marker(label),
+                         label=name)
     marker_axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False,
-                   columnspacing=1, handletextpad=0.2)
+                       columnspacing=1, handletextpad=0.2)
     marker_axes.set(xlabel=names[0], ylabel=names[1], aspect="equal")
     show_thumbnails(picture_axes, points, data)
     # half of the longer side, and a fifth more: a square even if the points lie on a line

@@ -188,7 +188,7 @@ def grid_figure(title, rows, row_labels=(), column_labels=(), captions=None, mar
     left = 0.1 + 0.085 * max(map(len, lines), default=0) + 0.2 * bool(ylabel)
     pitch = (8 - left) / len(rows[0])                              # from image to image
     height = pitch * len(rows) * (1 if captions is None else 1.13)     # captions need room
-    texts = (title, *column_labels[:1], xlabel)     # above and below; all column labels as one
+    texts = (title, *column_labels[:1], xlabel)     # take height; one column label stands for all
     text_lines = sum(1 + text.count("\n") for text in texts if text)
     figure = new_figure(height + 0.3 + 0.2 * text_lines, title)
     axes = figure.subplots()

@@ -107,12 +107,12 @@ def reconstruction_loss(recon_x, x):
     for name, values in (("x", x), ("recon_x", recon_x)):
         low, high = values.min().item(), values.max().item()       # NaN if any value is NaN
         if math.isnan(low):
-            raise FloatingPointError(f"{name} holds NaN, so the training diverged: try a smaller "
+            raise FloatingPointError(f"{name} holds NaN. If the training diverged, try a smaller "
                                      "LEARNING_RATE or beta")
         if low < 0 or high > 1:
             raise ValueError(f"{name} must be in [0, 1], but its values span {low:g} to {high:g}")
-    # Gives what F.binary_cross_entropy gives, in a third of the time. The function applies a
-    # sigmoid itself, so logit undoes the decoder's first.
+    # Gives what F.binary_cross_entropy gives, in a third of the time. ..._with_logits applies a
+    # sigmoid itself, so logit undoes the decoder's. It raises the error if shapes differ.
     logits = torch.logit(recon_x, eps=1e-7)
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
@@ -162,8 +162,8 @@ def load_model(file=OUTPUT_DIR / WEIGHTS_FILE):
         raise ModelError(f"There is no trained model yet ({file}): "
                          "run python latent_space_exploration.py first") from None
     except Exception as error:         # damaged files raise errors of a dozen kinds
-        raise ModelError(f"The weights in {file} do not fit the VAE in vae_model.py: undo your "
-                         "edit, or train again with python latent_space_exploration.py") from error
+        raise ModelError(f"The weights in {file} do not fit the VAE: undo your edit, or train "
+                         "again with python latent_space_exploration.py") from error
     return model.eval()
 
 

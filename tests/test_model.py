@@ -113,11 +113,12 @@ def test_samples_come_from_the_prior_and_its_seed():
 
 
 def test_weights_that_are_missing_or_do_not_fit_are_one_sentence(tmp_path):
-    torch.save(VAE(hidden_dim=HIDDEN_DIM + 1).state_dict(), tmp_path / "other")
+    torch.save(VAE(hidden_dim=HIDDEN_DIM + 1).state_dict(), tmp_path / "wider")
+    torch.save(dict([*VAE().state_dict().items()][:-1]), tmp_path / "without a bias")
     (tmp_path / "damaged").write_bytes(b"garbage")
-    for name, sentence in (("other", "The weights in .*other do not fit .* train again"),
-                           ("damaged", "The weights in .*damaged do not fit .* train again"),
-                           ("missing", "There is no trained model yet.*run python latent_space_")):
+    unfit = "The weights in .* do not fit .* train again"
+    for name, sentence in {"wider": unfit, "without a bias": unfit, "damaged": unfit,
+                           "missing": "There is no trained model yet.*run python latent_"}.items():
         with pytest.raises(ValueError, match=f"^{sentence}") as error:
             load_model(tmp_path / name)
         assert "\n" not in str(error.value)

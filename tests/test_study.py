@@ -139,7 +139,6 @@ def test_each_number_is_in_its_place(folder, capsys, arguments, name, seeds):
         means = [np.mean([results[setting, seed][0][one.name] for seed in seeds]) for one in shown]
         cells = [f"{mean:9{measure.form}}" for mean, measure in zip(means, shown)]
         assert line == f"{setting.name:16s}" + "".join(cells)
-
     (title, drawn, labels, columns), options = study.grid_figure.call_args
     first = [results[setting, seeds[0]] for setting in study.SETTINGS]
     assert f"seed {seeds[0]}:" in title

@@ -131,7 +131,6 @@ def test_each_number_is_in_its_place(folder, capsys, arguments, name, seeds):
     for row, ((setting, seed), (values, _)) in zip(rows, results.items(), strict=True):
         assert (row.pop("setting"), row.pop("seed")) == (setting.name, str(seed))
         assert {name: float(cell) for name, cell in row.items()} == pytest.approx(values)
-
     heading, *lines = capsys.readouterr().out.partition("means")[2].splitlines()
     shown = [measure for measure in study.MEASURES if measure.heading]
     assert heading.split() == " ".join(measure.heading for measure in shown).split()

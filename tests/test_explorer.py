@@ -201,7 +201,7 @@ def test_drawing_is_encoded(open_page, latent_dim):
     np.testing.assert_allclose(np.mean(cloud**2, axis=0), variance, rtol=0.35)
     page.press_key("u")
     assert not page.value("x").any()
-    page.press_key("u")
+    page.press_key("uuu")                                    # more than there is
     page.press_key("\ue009c")                                # Ctrl+C belongs to the browser
     np.testing.assert_array_equal(page.value("x"), page.value("patterns[0]"))
 

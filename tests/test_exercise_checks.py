@@ -356,6 +356,6 @@ def test_a_loop_without_an_end_is_named(check):
     while len(pictures) < 9:
         try: helper()
         except BaseException: pass""")
-    judgement = check(put_in(emptied(SOLUTION, *TODOS[:3]), CHALLENGE, loop), seconds=0.2)
+    judgement = check(put_in(emptied(SOLUTION, *TODOS[:3]), CHALLENGE, loop), seconds=0.1)
     assert judgement.results[CHALLENGE].hint == "endless", verdict(judgement)
     assert "while len(pictures) < 9:" in judgement.results[CHALLENGE].message

@@ -137,13 +137,10 @@ def test_a_diverging_training_is_one_sentence(earlier, monkeypatch, rate):
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_figure_that_fails_leaves_all_earlier_ones(earlier, monkeypatch):
+def test_a_figure_or_a_file_that_fails_leaves_all_earlier_ones(earlier, monkeypatch):
     monkeypatch.setattr(main_script, "draw_latent_space", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main_script.main(["--epochs", "1", "-o", str(earlier)])
-
-
-def test_a_file_that_cannot_be_finished_stays_what_it_was(earlier, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main_script.write_file(earlier / FILES[0], b"new")

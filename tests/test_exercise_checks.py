@@ -125,6 +125,7 @@ def test_a_fresh_starter_has_four_todos(check, workshop):
     assert judgement.exit_code == 0
     assert next_step(judgement).startswith("Next: TODO 1, encode (")
     assert run.show(judgement, workshop) == ""
+    assert check(emptied(STARTER, *TODOS) + "\n1 / 0\n").exit_code == 1
 
 
 def test_later_todos_are_checked_before_earlier_ones_work(check):

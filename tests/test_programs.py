@@ -52,10 +52,9 @@ def test_importing_a_module_does_nothing(module, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     before = torch.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
     runpy.run_path(module.__file__, run_name=module.__name__)
-    assert torch.equal(torch.get_rng_state(), before[0])
+    assert torch.equal(torch.get_rng_state(), before[0]) and patterns.OUTPUT_DIR.is_absolute()
     assert (torch.get_num_threads(), signal.getsignal(signal.SIGINT)) == before[1:]
     assert capsys.readouterr() == ("", "") and list(tmp_path.iterdir()) == []
-    assert patterns.OUTPUT_DIR.is_absolute()
 
 
 # --- what a run writes ----------------------------------------------------------------------

@@ -102,31 +102,31 @@ def test_reconstructions_stand_below_their_originals_and_errors_are_enlarged(sho
 def test_the_map_shows_every_code_with_the_mark_and_color_of_its_type(short_run, figures):
     space, data = short_run.space, short_run.data
     points = space.project(space.mu)
-    by_type, in_place = figures["latent_space_visualization"].axes
-    assert [text.get_text() for text in by_type.get_legend().get_texts()] == [*PATTERN_TYPES]
-    assert (by_type.get_xlabel(), by_type.get_ylabel()) == space.names
-    for label, line in enumerate(by_type.lines):
+    marker_axes, picture_axes = figures["latent_space_visualization"].axes
+    assert [text.get_text() for text in marker_axes.get_legend().get_texts()] == [*PATTERN_TYPES]
+    assert (marker_axes.get_xlabel(), marker_axes.get_ylabel()) == space.names
+    for label, line in enumerate(marker_axes.lines):
         assert line.get_color() == main_script.type_color(label)
         np.testing.assert_array_equal(line.get_marker().vertices,
                                       main_script.type_marker(label).vertices)
         np.testing.assert_allclose(line.get_xydata(), points[data.of_type(label)], atol=1e-5)
-    pictures = in_place.findobj(AnnotationBbox)
+    pictures = picture_axes.findobj(AnnotationBbox)
     assert len(pictures) > 2
     for picture in pictures:
         index = np.abs(points - picture.xy).sum(axis=1).argmin()
         np.testing.assert_allclose(picture.offsetbox.get_data().ravel(), data.held_out[index])
         color = to_hex(picture.patch.get_edgecolor()).upper()
         assert color == main_script.type_color(data.labels[index])
-    assert in_place.viewLim.width == pytest.approx(in_place.viewLim.height)
-    assert all(in_place.viewLim.contains(*point) for point in points)
+    assert picture_axes.viewLim.width == pytest.approx(picture_axes.viewLim.height)
+    assert all(picture_axes.viewLim.contains(*point) for point in points)
 
 
 def test_a_map_with_one_dimension_in_use_has_a_row_for_each_type(short_run):
     mu = np.outer(np.linspace(-2, 2, len(short_run.data.labels)), [0, 1, 0])
     space = LatentSpace(mu, np.array([0, 2.0, 0]), np.zeros(3), np.eye(3)[:2], ("a", "b"))
-    by_type, _ = main_script.draw_latent_space(short_run.data, space).axes
-    assert "z[1]" in by_type.get_xlabel()
-    for label, line in enumerate(by_type.lines):
+    marker_axes, _ = main_script.draw_latent_space(short_run.data, space).axes
+    assert "z[1]" in marker_axes.get_xlabel()
+    for label, line in enumerate(marker_axes.lines):
         points = [(mu[index, 1], -label) for index in short_run.data.of_type(label)]
         np.testing.assert_array_equal(line.get_xydata(), points)
 

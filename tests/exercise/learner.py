@@ -131,10 +131,11 @@ class Learner:
         for folder in (self.folder / "cwd", self.folder / "outputs"):
             folder.mkdir(exist_ok=True)
             for path in folder.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path.name != WEIGHTS_FILE:
-                    path.unlink()
+                with contextlib.suppress(OSError):         # on Windows, a file that is still open
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    elif path.name != WEIGHTS_FILE:
+                        path.unlink()
         weights = self.folder / "outputs" / WEIGHTS_FILE
         if not weights.exists():
             with contextlib.suppress(OSError):         # there are none yet, or they cannot be read
